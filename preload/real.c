@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include <dlfcn.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "real.h"
+
+int smcp_raw_socket(int domain, int type, int protocol)
+{
+	return (int)syscall(SYS_socket, domain, type, protocol);
+}
+
+int smcp_raw_setsockopt(int fd, int level, int name, const void *value,
+			socklen_t size)
+{
+	return (int)syscall(SYS_setsockopt, fd, level, name, value, size);
+}
+
+unsigned int smcp_raw_seconds(void)
+{
+	struct timespec ts = {0};
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (unsigned int)ts.tv_sec;
+}
+
+/* Some address within this library. */
+static const char here;
+
+/* Return: the next function of this name outside this library, or NULL. */
+static void *find_next(const char *name)
+{
+	void *next = dlsym(RTLD_NEXT, name);
+	Dl_info theirs, ours;
+
+	if (next && dladdr(next, &theirs) && dladdr(&here, &ours) &&
+	    theirs.dli_fbase == ours.dli_fbase)
+		return NULL;
+	return next;
+}
+
+void smcp_real_resolve(struct smcp_real *ret_real)
+{
+	static const struct smcp_real raw = SMCP_REAL_RAW;
+	void *next;
+
+	*ret_real = raw;
+#define SMCP_REAL_RESOLVE(name, type, args) \
+	next = find_next(#name);            \
+	if (next)                           \
+		ret_real->name = (type(*) args)next;
+	SMCP_REAL_CALLS(SMCP_REAL_RESOLVE)
+#undef SMCP_REAL_RESOLVE
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SMCP_REAL_H
+#define SMCP_REAL_H
+
+#include <sys/socket.h>
+
+/* The libc functions the library calls in the program's place. */
+#define SMCP_REAL_CALLS(X)                                   \
+	X(socket, int, (int domain, int type, int protocol)) \
+	X(setsockopt, int,                                   \
+	  (int fd, int level, int name, const void *value, socklen_t size))
+
+/* The outside world; a unit test puts its own in its place. */
+struct smcp_real {
+#define SMCP_REAL_MEMBER(name, type, args) type(*name) args;
+	SMCP_REAL_CALLS(SMCP_REAL_MEMBER)
+#undef SMCP_REAL_MEMBER
+	unsigned int (*seconds)(void); /* a coarse monotonic clock */
+};
+
+/* The bare system calls, for a moment when libc must not be asked. */
+#define SMCP_REAL_DECLARE(name, type, args) type smcp_raw_##name args;
+SMCP_REAL_CALLS(SMCP_REAL_DECLARE)
+#undef SMCP_REAL_DECLARE
+unsigned int smcp_raw_seconds(void);
+
+#define SMCP_REAL_RAW_MEMBER(name, type, args) .name = smcp_raw_##name,
+#define SMCP_REAL_RAW                                 \
+	{                                             \
+		.seconds = smcp_raw_seconds,          \
+		SMCP_REAL_CALLS(SMCP_REAL_RAW_MEMBER) \
+	}
+
+/*
+ * smcp_real_resolve() - find the functions behind this library
+ * @ret_real: each function of the next library that has it, or else, also
+ *            if that is this library again, the bare system call
+ *
+ * Takes the lock of the dynamic linker.  May change errno and dlerror().
+ */
+void smcp_real_resolve(struct smcp_real *ret_real);
+
+#endif

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "sock.h"
+#include "util.h"
+
+#ifndef IPPROTO_SMC
+#define IPPROTO_SMC 256
+#endif
+#ifndef AF_SMC
+#define AF_SMC 43
+#endif
+/* Protocols of AF_SMC. */
+#define SMCPROTO_SMC 0
+#define SMCPROTO_SMC6 1
+
+#define ABSENT_SECONDS 10
+
+/* The ways to ask, in the order they are tried. */
+static const struct member {
+	enum smcp_family family;
+	int domain; /* 0: the one the program named */
+	int protocol[2]; /* for AF_INET, AF_INET6 */
+	const char *name;
+} members[] = {
+	{SMCP_FAMILY_INET, 0, {IPPROTO_SMC, IPPROTO_SMC}, "IPPROTO_SMC"},
+	{SMCP_FAMILY_SMC, AF_SMC, {SMCPROTO_SMC, SMCPROTO_SMC6}, "AF_SMC"},
+};
+
+/*
+ * The second at which to ask again, per member and for AF_INET and AF_INET6:
+ * a kernel without IPv6 must not spoil SMC for IPv4.
+ */
+static atomic_uint absent_until[ARRAY_SIZE(members)][2];
+
+/*
+ * Further bits of the type, which some kernel may know, are left alone: to
+ * refuse them with EINVAL would look like a kernel without SMC.
+ */
+static bool is_tcp(int domain, int type, int protocol)
+{
+	return (domain == AF_INET || domain == AF_INET6) &&
+	       (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == SOCK_STREAM &&
+	       (protocol == 0 || protocol == IPPROTO_TCP);
+}
+
+/* Errors that say something about the family, and not about this moment. */
+static bool means_absent(int err)
+{
+	switch (err) {
+	case EPROTONOSUPPORT:
+	case EAFNOSUPPORT:
+	case ESOCKTNOSUPPORT:
+	case EINVAL: /* protocols above 255, before 5.6 */
+	case EPERM: /* seccomp, security modules */
+	case EACCES:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void set_size(const struct smcp_policy *policy, int fd, int force,
+		     int name, int bytes)
+{
+	const struct smcp_real *real = &policy->real;
+	struct smcp_line line;
+
+	if (bytes == SMCP_SIZE_UNSET)
+		return;
+	/* Above the limit of the system if allowed, else up to it. */
+	if (real->setsockopt(fd, SOL_SOCKET, force, &bytes, sizeof(bytes)) &&
+	    real->setsockopt(fd, SOL_SOCKET, name, &bytes, sizeof(bytes)))
+		return;
+	if (!smcp_log_wants(&policy->log, SMCP_LOG_DEBUG1))
+		return;
+	smcp_line_begin(&line);
+	smcp_line_text(&line, "sockopt ");
+	smcp_line_int(&line, name);
+	smcp_line_text(&line, " set to ");
+	smcp_line_int(&line, bytes);
+	smcp_line_end(&line, &policy->log);
+}
+
+static void log_success(const struct smcp_log *log, const char *name)
+{
+	struct smcp_line line;
+
+	if (!smcp_log_wants(log, SMCP_LOG_DEBUG1))
+		return;
+	smcp_line_begin(&line);
+	smcp_line_text(&line, "map sock to ");
+	smcp_line_text(&line, name);
+	smcp_line_end(&line, log);
+}
+
+static void log_failure(const struct smcp_log *log, const char *name, int err)
+{
+	struct smcp_line line;
+
+	if (!smcp_log_wants(log, SMCP_LOG_DEBUG3))
+		return;
+	smcp_line_begin(&line);
+	smcp_line_text(&line, "no ");
+	smcp_line_text(&line, name);
+	smcp_line_text(&line, ", errno ");
+	smcp_line_int(&line, err);
+	smcp_line_end(&line, log);
+}
+
+/*
+ * Ask one member.  Apart from its caller, to keep the way short that the
+ * sockets of a kernel without SMC take.
+ *
+ * Return: a descriptor ready for use, or -errno.
+ */
+static __attribute__((noinline)) int
+try_member(const struct smcp_policy *policy, size_t i, int domain, int type)
+{
+	const struct member *member = &members[i];
+	const struct smcp_real *real = &policy->real;
+	int is_v6 = domain == AF_INET6;
+	int fd;
+
+	if (member->domain)
+		domain = member->domain;
+	fd = smcp_result(real->socket(domain, type, member->protocol[is_v6]));
+	if (fd < 0) {
+		log_failure(&policy->log, member->name, -fd);
+		/* Now, because the kernel may have looked for a module. */
+		if (means_absent(-fd))
+			atomic_store_explicit(&absent_until[i][is_v6],
+					      real->seconds() + ABSENT_SECONDS,
+					      memory_order_relaxed);
+		return fd;
+	}
+	log_success(&policy->log, member->name);
+	set_size(policy, fd, SO_SNDBUFFORCE, SO_SNDBUF, policy->conf.sndbuf);
+	set_size(policy, fd, SO_RCVBUFFORCE, SO_RCVBUF, policy->conf.rcvbuf);
+	return fd;
+}
+
+int smcp_sock_open(const struct smcp_policy *policy, int domain, int type,
+		   int protocol)
+{
+	const struct smcp_real *real = &policy->real;
+	unsigned int now;
+	size_t i;
+	int fd;
+
+	if (!is_tcp(domain, type, protocol))
+		return smcp_result(real->socket(domain, type, protocol));
+	now = real->seconds();
+	for (i = 0; i < ARRAY_SIZE(members); i++) {
+		if (!(policy->conf.families & members[i].family) ||
+		    now < atomic_load_explicit(
+				  &absent_until[i][domain == AF_INET6],
+				  memory_order_relaxed))
+			continue;
+		fd = try_member(policy, i, domain, type);
+		if (fd >= 0 || fd == -EMFILE || fd == -ENFILE)
+			return fd;
+	}
+	return smcp_result(real->socket(domain, type, protocol));
+}
