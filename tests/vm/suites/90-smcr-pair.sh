@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# bases: 6.12
+# lab: --pair --ready 7099
+# label: pair
+#
+# SMC-R between two kernels, on Soft-RoCE.  First rdma-core's own tools show
+# that the RDMA path works, so that a failure below is one of SMC.  Called
+# with "server" on the other guest.
+set -euo pipefail
+# shellcheck source=../vmlib.sh
+. "$SMC_SOURCE_DIR/tests/vm/vmlib.sh"
+
+small=3000000
+large=40000000
+server_addr=10.77.0.1
+
+serve() {
+	local pid
+	# The client's counters judge; here every server must end well.
+	trap 'stopped=1' TERM
+	stopped=
+	vm_serve 18515 ibv_rc_pingpong -d rxe0 -g 1
+	rping -s -a 0.0.0.0 -C 20 >"$T_TMP/rping" 2>&1 &
+	vm_pids+=($!)
+	for io in blocking poll epoll sendfile; do
+		vm_serve "${port_of[$io]}" "$VM_SMC_RUN" "$VM_PROBE" server \
+			--port "${port_of[$io]}" --io $io --bytes $small
+	done
+	vm_serve 7010 "$VM_SMC_RUN" "$VM_PROBE" server --port 7010 --bytes $large
+	vm_serve 7020 "$VM_PROBE" server --port 7020 --bytes $small
+	vm_serve 7030 "$VM_SMC_RUN" "$VM_PROBE" server --port 7030 --bytes $small
+	vm_serve 7040 "$VM_SMC_RUN" "$VM_PROBE" server --host :: --port 7040 \
+		--bytes $small
+	vm_serve 7099 "$VM_SMC_RUN" "$VM_PROBE" server --port 7099 --bytes 1 \
+		--count 20
+	for pid in "${vm_pids[@]}"; do
+		wait "$pid" || [ -n "$stopped" ] || {
+			cat "$T_TMP"/server.* "$T_TMP/rping"
+			exit 1
+		}
+	done
+}
+
+# stream NAME PORT IO BYTES: SMC-R, proved on this side.
+stream() {
+	vm_mark
+	t_check "$1: client" "$VM_SMC_RUN" "$VM_PROBE" client \
+		--host $server_addr --port "$2" --io "$3" --bytes "$4" \
+		--at-end "$VM_AT_END $T_TMP/end; $LAB_SMCCTL groups >$T_TMP/groups"
+	t_smc "$1" SMC-R "$T_TMP/end" $((2 * $4))
+	t_like "$(cat "$T_TMP/groups")" \
+		"SMC-R * 1*link rxe0 1 *ffff:0a4d:0002 *ffff:0a4d:0001*" \
+		"$1: one connection in the link group over rxe0"
+}
+
+# plain NAME SIDE CODE PORT HOST SMC_RUN...: ends up as TCP for reason CODE.
+plain() {
+	local name=$1 side=$2 code=$3 port=$4 host=$5
+	shift 5
+	vm_mark
+	t_check "$name: client" "$@" "$VM_PROBE" client --host "$host" \
+		--port "$port" --bytes $small --at-end "$VM_AT_END $T_TMP/end"
+	if [ -n "$code" ]; then
+		t_fell_back "$name" "$side" "$code" "$T_TMP/end" $small
+	else
+		t_is "$(vm_end "$T_TMP/end" protocol)" 6 "$name: a TCP socket"
+		t_is "$(vm_moved smcr.clnt)" 0 "$name: no SMC connection"
+	fi
+}
+
+declare -A port_of=([blocking]=7001 [poll]=7002 [epoll]=7003 [sendfile]=7004)
+if [ "${1:-}" = server ]; then
+	serve
+	exit
+fi
+
+t_like "$(ibv_devinfo -d rxe0)" "*PORT_ACTIVE*" "ibv_devinfo: port active"
+t_check "ibv_rc_pingpong" ibv_rc_pingpong -d rxe0 -g 1 -n 20 $server_addr
+t_check "rping" rping -c -a $server_addr -C 20
+t_like "$("$LAB_SMCCTL" ueid list)" "SMCLAB*" "a user EID is set"
+
+for io in blocking poll epoll sendfile; do
+	stream "SMC-R $io" "${port_of[$io]}" $io $small
+done
+stream "SMC-R 40 MB both ways" 7010 blocking $large
+plain "TCP server" clnt 0x03010000 7020 $server_addr "$VM_SMC_RUN"
+plain "TCP client" clnt "" 7030 $server_addr
+# SMC-R version 2 is IPv4 only: declined for want of a device.
+plain "IPv6" clnt 0x03030000 7040 fd77::1 "$VM_SMC_RUN"
+
+# Connection after connection re-uses the link group.
+vm_mark
+t_check "20 connections" "$VM_SMC_RUN" "$VM_PROBE" client --host $server_addr \
+	--port 7099 --bytes 1 --count 20 --at-end "$VM_AT_END $T_TMP/end"
+t_is "$(vm_moved smcr.clnt) $(vm_moved fallback.clnt)" "20 0" \
+	"20 connections: all over SMC-R"
+t_done

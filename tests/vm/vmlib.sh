@@ -1,0 +1,113 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+#
+# For guest suites, on top of tests/lib/tlib.sh: servers in the background,
+# and the evidence that a connection ran over SMC or did not.  Data that
+# arrived proves nothing, because fallback delivers it too.
+
+# shellcheck source=../lib/tlib.sh
+. "$SMC_SOURCE_DIR/tests/lib/tlib.sh"
+
+# shellcheck disable=SC2034 # used by the suites
+VM_SMC_RUN=$SMC_BUILD_DIR/smc_run
+# shellcheck disable=SC2034
+VM_PROBE=$SMC_BUILD_DIR/tests/vm/tcp_probe
+# shellcheck disable=SC2034
+VM_AT_END=$SMC_SOURCE_DIR/tests/vm/at_end.sh
+vm_pids=()
+
+# True if a TCP socket listens on PORT (of SMC listeners the inner one).
+vm_listens() {
+	cat /proc/net/tcp /proc/net/tcp6 | awk -v port="$(printf %04X "$1")" '
+		$4 == "0A" { n = split($2, a, ":"); if (a[n] == port) found = 1 }
+		END { exit !found }'
+}
+
+# vm_until SECONDS COMMAND...: repeats COMMAND until it succeeds.
+vm_until() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+# vm_serve PORT COMMAND...: starts a server and waits until it listens.
+vm_serve() {
+	local port=$1
+	shift
+	"$@" >"$T_TMP/server.$port" 2>&1 &
+	vm_pids+=($!)
+	vm_until 30 vm_listens "$port" || {
+		t_diag "no server on port $port: $*"
+		t_diag "$(cat "$T_TMP/server.$port")"
+		return 1
+	}
+}
+
+# Waits for the last server started; its status.
+vm_served() {
+	wait "${vm_pids[-1]}"
+}
+
+# vm_stat KEY: a counter of the kernel (smcctl stats).
+vm_stat() {
+	"$LAB_SMCCTL" stats | awk -v key="$1" '$1 == key { print $2 }'
+}
+
+# vm_mark, then vm_moved KEY and vm_fell_back SIDE CODE: by how much a counter
+# moved since, and how often SIDE (clnt, srv) fell back for CODE.
+vm_mark() {
+	"$LAB_SMCCTL" stats >"$T_TMP/mark"
+	"$LAB_SMCCTL" reasons >"$T_TMP/mark.reasons"
+}
+
+vm_moved() {
+	local before
+	before=$(awk -v key="$1" '$1 == key { print $2 }' "$T_TMP/mark")
+	echo $(($(vm_stat "$1") - before))
+}
+
+vm_fell_back() {
+	"$LAB_SMCCTL" reasons | cat "$T_TMP/mark.reasons" - |
+		awk -v key="$1 $2" '
+			$1 " " $2 == key { before = after; after = $3; seen++ }
+			END { print after - (seen == 2 ? before : 0) }'
+}
+
+# vm_end FILE KEY: one value that at_end.sh recorded.
+vm_end() {
+	awk -v key="$2" '$1 == key { print $2 }' "$1"
+}
+
+# t_smc NAME KIND FILE BYTES: the connection recorded in FILE ran over KIND
+# (SMC-D, SMC-R) with BYTES of payload since vm_mark: diag names the mode, no
+# connection fell back, TCP carried no more than the handshake, and SMC's own
+# counters hold the payload.
+t_smc() {
+	local name=$1 kind=$2 file=$3 bytes=$4 tech tcp moved
+	tech=$(echo "$kind" | tr -d - | tr '[:upper:]' '[:lower:]')
+	t_is "$(vm_end "$file" mode)" "$kind" "$name: diag says $kind"
+	t_is "$(vm_moved fallback.clnt) $(vm_moved fallback.srv)" "0 0" \
+		"$name: nothing fell back"
+	tcp=$(vm_end "$file" tcp_bytes)
+	t_ok $((tcp < 1 || tcp > 4096)) "$name: TCP carried the handshake only"
+	moved=$(($(vm_moved "$tech.tx_bytes") + $(vm_moved "$tech.rx_bytes")))
+	t_ok $((moved < bytes)) "$name: SMC carried the payload"
+	[ "$moved" -ge "$bytes" ] ||
+		t_diag "$moved of $bytes bytes over $kind, $tcp over TCP"
+}
+
+# t_fell_back NAME SIDE CODE FILE BYTES: since vm_mark exactly one connection
+# of SIDE fell back, for reason CODE, no SMC handshake succeeded, and TCP
+# carried all BYTES of payload.
+t_fell_back() {
+	local name=$1 side=$2 code=$3 file=$4 bytes=$5 tcp
+	t_is "$(vm_fell_back "$side" "$code")" 1 \
+		"$name: $side fell back once, for $code"
+	t_is "$(vm_moved smcd.clnt) $(vm_moved smcd.srv) $(vm_moved smcr.clnt) $(vm_moved smcr.srv)" \
+		"0 0 0 0" "$name: no SMC connection was made"
+	tcp=$(vm_end "$file" tcp_bytes)
+	t_ok $((tcp < bytes)) "$name: TCP carried the payload"
+}
