@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+/*
+ * conn ROUNDS CYCLES: what connections cost, for each pair of protocols that
+ * this kernel has, in one process tree and interleaved rounds.  One line a
+ * measurement: NAME SERVER CLIENT NANOSECONDS, the median of the rounds.
+ *
+ *	cycle	connect, one byte, its echo, close
+ *	rtt	one byte and its echo on a connection that is up
+ *	stream	64 KiB written and read at the other end, on the same
+ *
+ * An SMC listener stays open all the time, so that the kernel looks for the
+ * SMC option in every measurement alike.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef AF_SMC
+#define AF_SMC 43
+#endif
+#ifndef IPPROTO_SMC
+#define IPPROTO_SMC 256
+#endif
+
+#define BLOCK 65536
+#define STREAM_BLOCKS 64
+
+enum proto { TCP, SMC, AFSMC, PROTOS };
+enum what { CYCLE, RTT, STREAM };
+
+static const char *const names[] = {"tcp", "smc", "af_smc"};
+
+__attribute__((noreturn)) static void die(const char *what)
+{
+	fprintf(stderr, "conn: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1e9 + ts.tv_nsec;
+}
+
+static int open_socket(enum proto proto)
+{
+	switch (proto) {
+	case SMC:
+		return socket(AF_INET, SOCK_STREAM, IPPROTO_SMC);
+	case AFSMC:
+		return socket(AF_SMC, SOCK_STREAM, 0);
+	default:
+		return socket(AF_INET, SOCK_STREAM, 0);
+	}
+}
+
+static struct sockaddr_in address(enum proto server)
+{
+	return (struct sockaddr_in){.sin_family = AF_INET,
+				    .sin_port = htons(9000 + server),
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+static void read_all(int fd, char *buf, size_t len)
+{
+	ssize_t n;
+
+	while (len) {
+		n = recv(fd, buf, len, 0);
+		if (n <= 0)
+			die("recv");
+		len -= n;
+	}
+}
+
+static void write_all(int fd, const char *buf, size_t len)
+{
+	ssize_t n;
+
+	while (len) {
+		n = send(fd, buf, len, 0);
+		if (n <= 0)
+			die("send");
+		len -= n;
+	}
+}
+
+/* The first byte says what the connection is for, and is echoed. */
+static void serve(int lsk)
+{
+	static char buf[BLOCK];
+	ssize_t n;
+	int fd;
+
+	for (;;) {
+		fd = accept(lsk, NULL, NULL);
+		if (fd < 0)
+			die("accept");
+		read_all(fd, buf, 1);
+		write_all(fd, buf, 1);
+		if (buf[0] == RTT)
+			while ((n = recv(fd, buf, 1, 0)) == 1)
+				write_all(fd, buf, 1);
+		if (buf[0] == STREAM) {
+			for (int i = 0; i < STREAM_BLOCKS; i++)
+				read_all(fd, buf, BLOCK);
+			write_all(fd, buf, 1);
+		}
+		close(fd);
+	}
+}
+
+static void start_server(enum proto proto)
+{
+	struct sockaddr_in addr = address(proto);
+	int lsk, one = 1;
+
+	lsk = open_socket(proto);
+	if (lsk < 0 ||
+	    setsockopt(lsk, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+	    bind(lsk, (struct sockaddr *)&addr, sizeof(addr)) ||
+	    listen(lsk, 64))
+		die("listen");
+	switch (fork()) {
+	case -1:
+		die("fork");
+	case 0:
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		serve(lsk);
+	}
+	close(lsk);
+}
+
+static int start_connection(enum proto server, enum proto client, char what)
+{
+	struct sockaddr_in addr = address(server);
+	int fd;
+
+	fd = open_socket(client);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		die("connect");
+	write_all(fd, &what, 1);
+	read_all(fd, &what, 1);
+	return fd;
+}
+
+/* Nanoseconds per cycle, round trip or block. */
+static double measure(enum what what, enum proto server, enum proto client,
+		      long cycles)
+{
+	static char buf[BLOCK];
+	double start;
+	int fd;
+
+	if (what == CYCLE) {
+		start = now();
+		for (long i = 0; i < cycles; i++)
+			close(start_connection(server, client, CYCLE));
+		return (now() - start) / cycles;
+	}
+
+	fd = start_connection(server, client, what);
+	start = now();
+	if (what == RTT) {
+		for (long i = 0; i < cycles; i++) {
+			write_all(fd, buf, 1);
+			read_all(fd, buf, 1);
+		}
+		start = (now() - start) / cycles;
+	} else {
+		for (int i = 0; i < STREAM_BLOCKS; i++)
+			write_all(fd, buf, BLOCK);
+		read_all(fd, buf, 1);
+		start = (now() - start) / STREAM_BLOCKS;
+	}
+	close(fd);
+	return start;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double d = *(const double *)a - *(const double *)b;
+
+	return (d > 0) - (d < 0);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		enum what what;
+		const char *name;
+		enum proto server, client;
+	} runs[] = {
+		{CYCLE, "cycle", TCP, TCP},	  {CYCLE, "cycle", SMC, TCP},
+		{CYCLE, "cycle", TCP, SMC},	  {CYCLE, "cycle", SMC, SMC},
+		{CYCLE, "cycle", AFSMC, TCP},	  {CYCLE, "cycle", TCP, AFSMC},
+		{CYCLE, "cycle", AFSMC, AFSMC},	  {RTT, "rtt", TCP, TCP},
+		{RTT, "rtt", SMC, SMC},		  {RTT, "rtt", AFSMC, AFSMC},
+		{STREAM, "stream", TCP, TCP},	  {STREAM, "stream", SMC, SMC},
+		{STREAM, "stream", AFSMC, AFSMC},
+	};
+	const int count = sizeof(runs) / sizeof(runs[0]);
+	long rounds = argc > 1 ? atol(argv[1]) : 0;
+	long cycles = argc > 2 ? atol(argv[2]) : 0;
+	double *times;
+
+	if (rounds < 1 || cycles < 1) {
+		fputs("usage: conn ROUNDS CYCLES\n", stderr);
+		return 2;
+	}
+	times = calloc(count * rounds, sizeof(*times));
+	if (!times)
+		die("calloc");
+	for (int proto = 0; proto < PROTOS; proto++)
+		start_server(proto);
+
+	/* Round -1 warms up. */
+	for (long r = -1; r < rounds; r++) {
+		for (int i = 0; i < count; i++) {
+			double t = measure(runs[i].what, runs[i].server,
+					   runs[i].client, cycles);
+
+			if (r >= 0)
+				times[i * rounds + r] = t;
+		}
+	}
+	for (int i = 0; i < count; i++) {
+		qsort(&times[i * rounds], rounds, sizeof(*times), compare);
+		printf("%s %s %s %.1f\n", runs[i].name, names[runs[i].server],
+		       names[runs[i].client], times[i * rounds + rounds / 2]);
+	}
+	return 0;
+}

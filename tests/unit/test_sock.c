@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cunit_tap.h"
+#include "fake_real.h"
+#include "sock.h"
+
+/* A policy for a fresh kernel that has not answered yet. */
+static struct smcp_policy make_policy(unsigned int families)
+{
+	struct smcp_policy policy = {
+		.real = fake_real,
+		.conf = {families, SMCP_SIZE_UNSET, SMCP_SIZE_UNSET},
+	};
+
+	fake_real_reset();
+	return policy;
+}
+
+static int open_inet(const struct smcp_policy *policy)
+{
+	return smcp_sock_open(policy, AF_INET, SOCK_STREAM, 0);
+}
+
+UNIT_TEST(the_inet_family_is_asked_first)
+{
+	struct smcp_policy policy = make_policy(SMCP_FAMILY_AUTO);
+
+	fake_real_answer(7);
+	CU_ASSERT_EQUAL(open_inet(&policy), 7);
+	ASSERT_STR(fake_real_calls(), "socket(2,1,256)");
+}
+
+UNIT_TEST(then_AF_SMC_then_the_original_call)
+{
+	struct smcp_policy policy = make_policy(SMCP_FAMILY_AUTO);
+
+	fake_real_answer(-EPROTONOSUPPORT);
+	fake_real_answer(-EAFNOSUPPORT);
+	fake_real_answer(5);
+	CU_ASSERT_EQUAL(
+		smcp_sock_open(&policy, AF_INET, SOCK_STREAM, IPPROTO_TCP), 5);
+	ASSERT_STR(fake_real_calls(),
+		   "socket(2,1,256) socket(43,1,0) socket(2,1,6)");
+}
+
+UNIT_TEST(AF_INET6_has_its_own_protocol_of_AF_SMC)
+{
+	struct smcp_policy policy = make_policy(SMCP_FAMILY_AUTO);
+
+	fake_real_answer(-EPROTONOSUPPORT);
+	fake_real_answer(9);
+	CU_ASSERT_EQUAL(smcp_sock_open(&policy, AF_INET6, SOCK_STREAM, 0), 9);
+	ASSERT_STR(fake_real_calls(), "socket(10,1,256) socket(43,1,1)");
+}
+
+UNIT_TEST(flags_of_the_type_are_kept)
+{
+	struct smcp_policy policy = make_policy(SMCP_FAMILY_AUTO);
+	int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	char want[128];
+
+	fake_real_answer(-EPERM);
+	fake_real_answer(-EPERM);
+	fake_real_answer(3);
+	CU_ASSERT_EQUAL(smcp_sock_open(&policy, AF_INET, type, 0), 3);
+	snprintf(want, sizeof(want),
+		 "socket(2,%d,256) socket(43,%d,0) socket(2,%d,0)", type, type,
+		 type);
+	ASSERT_STR(fake_real_calls(), want);
+}
+
+UNIT_TEST(family_inet_tries_only_that)
+{
+	struct smcp_policy policy = make_policy(SMCP_FAMILY_INET);
+
+	fake_real_answer(-EPROTONOSUPPORT);
+	fake_real_answer(4);
+	CU_ASSERT_EQUAL(open_inet(&policy), 4);
+	ASSERT_STR(fake_real_calls(), "socket(2,1,256) socket(2,1,0)");
+}
+
+UNIT_TEST(family_smc_tries_only_that)
+{
+	struct smcp_policy policy = make_policy(SMCP_FAMILY_SMC);
+
+	fake_real_answer(-EAFNOSUPPORT);
+	fake_real_answer(4);
+	CU_ASSERT_EQUAL(open_inet(&policy), 4);
+	ASSERT_STR(fake_real_calls(), "socket(43,1,0) socket(2,1,0)");
+}
+
+UNIT_TEST(no_family_leaves_the_call_alone)
+{
+	struct smcp_policy policy = make_policy(0);
+
+	fake_real_answer(4);
+	CU_ASSERT_EQUAL(open_inet(&policy), 4);
+	ASSERT_STR(fake_real_calls(), "socket(2,1,0)");
+}
+
+UNIT_TEST(the_error_is_that_of_the_original_call)
+{
+	struct smcp_policy policy = make_policy(SMCP_FAMILY_AUTO);
+
+	fake_real_answer(-EPROTONOSUPPORT);
+	fake_real_answer(-EPERM);
+	fake_real_answer(-ENOBUFS);
+	CU_ASSERT_EQUAL(open_inet(&policy), -ENOBUFS);
+}
+
+UNIT_TEST(no_descriptor_left_is_final)
+{
+	static const int errors[] = {EMFILE, ENFILE};
+	struct smcp_policy policy;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		policy = make_policy(SMCP_FAMILY_AUTO);
+		fake_real_answer(-errors[i]);
+		CU_ASSERT_EQUAL(open_inet(&policy), -errors[i]);
+		ASSERT_STR(fake_real_calls(), "socket(2,1,256)");
+
+		/* It says nothing about SMC: the next call asks again. */
+		fake_real_answer(8);
+		CU_ASSERT_EQUAL(open_inet(&policy), 8);
+
+		policy = make_policy(SMCP_FAMILY_AUTO);
+		fake_real_answer(-EINVAL);
+		fake_real_answer(-errors[i]);
+		CU_ASSERT_EQUAL(open_inet(&policy), -errors[i]);
+		ASSERT_STR(fake_real_calls(), "socket(2,1,256) socket(43,1,0)");
+	}
+}
+
+UNIT_TEST(refused_families_are_left_out_for_ten_seconds)
+{
+	static const int errors[] = {
+		EPROTONOSUPPORT, EAFNOSUPPORT, ESOCKTNOSUPPORT,
+		EINVAL,		 EPERM,	       EACCES,
+	};
+	struct smcp_policy policy;
+	size_t i;
+
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		policy = make_policy(SMCP_FAMILY_AUTO);
+		fake_real_answer(-errors[i]);
+		fake_real_answer(-errors[i]);
+		fake_real_answer(3);
+		fake_real_answer(4);
+		fake_real_answer(5);
+		CU_ASSERT_EQUAL(open_inet(&policy), 3);
+		CU_ASSERT_EQUAL(open_inet(&policy), 4);
+		fake_real_pass(9);
+		CU_ASSERT_EQUAL(open_inet(&policy), 5);
+		fake_real_pass(1);
+		fake_real_answer(6);
+		CU_ASSERT_EQUAL(open_inet(&policy), 6);
+		ASSERT_STR(fake_real_calls(),
+			   "socket(2,1,256) socket(43,1,0) socket(2,1,0) "
+			   "socket(2,1,0) socket(2,1,0) socket(2,1,256)");
+	}
+}
+
+UNIT_TEST(passing_troubles_are_not_remembered)
+{
+	static const int errors[] = {ENOMEM, ENOBUFS, EINTR, EIO};
+	struct smcp_policy policy;
+	size_t i;
+
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		policy = make_policy(SMCP_FAMILY_INET);
+		fake_real_answer(-errors[i]);
+		fake_real_answer(3);
+		fake_real_answer(4);
+		CU_ASSERT_EQUAL(open_inet(&policy), 3);
+		CU_ASSERT_EQUAL(open_inet(&policy), 4);
+		ASSERT_STR(fake_real_calls(),
+			   "socket(2,1,256) socket(2,1,0) socket(2,1,256)");
+	}
+}
+
+UNIT_TEST(each_member_is_remembered_on_its_own)
+{
+	struct smcp_policy policy = make_policy(SMCP_FAMILY_AUTO);
+
+	fake_real_answer(-EPROTONOSUPPORT);
+	fake_real_answer(3);
+	fake_real_answer(4);
+	CU_ASSERT_EQUAL(open_inet(&policy), 3);
+	CU_ASSERT_EQUAL(open_inet(&policy), 4);
+	ASSERT_STR(fake_real_calls(),
+		   "socket(2,1,256) socket(43,1,0) socket(43,1,0)");
+}
+
+UNIT_TEST(a_kernel_without_IPv6_has_SMC_for_IPv4)
+{
+	struct smcp_policy policy = make_policy(SMCP_FAMILY_AUTO);
+
+	fake_real_answer(-EAFNOSUPPORT);
+	fake_real_answer(-EAFNOSUPPORT);
+	fake_real_answer(-EAFNOSUPPORT);
+	CU_ASSERT_EQUAL(smcp_sock_open(&policy, AF_INET6, SOCK_STREAM, 0),
+			-EAFNOSUPPORT);
+	fake_real_answer(5);
+	CU_ASSERT_EQUAL(open_inet(&policy), 5);
+	ASSERT_STR(fake_real_calls(), "socket(10,1,256) socket(43,1,1) "
+				      "socket(10,1,0) socket(2,1,256)");
+}
+
+UNIT_TEST(remembered_absence_costs_one_look_at_the_clock)
+{
+	struct smcp_policy policy = make_policy(SMCP_FAMILY_AUTO);
+	unsigned int before;
+
+	fake_real_answer(-EPERM);
+	fake_real_answer(-EPERM);
+	fake_real_answer(3);
+	fake_real_answer(4);
+	CU_ASSERT_EQUAL(open_inet(&policy), 3);
+	before = fake_real_clock_reads();
+	CU_ASSERT_EQUAL(open_inet(&policy), 4);
+	CU_ASSERT_EQUAL(fake_real_clock_reads(), before + 1);
+}
+
+UNIT_TEST(all_but_TCP_is_left_alone)
+{
+	static const struct {
+		int domain, type, protocol;
+	} rows[] = {
+		{AF_UNIX, SOCK_STREAM, 0},
+		{AF_INET, SOCK_DGRAM, 0},
+		{AF_INET, SOCK_RAW, IPPROTO_TCP},
+		{AF_INET, SOCK_SEQPACKET, 0},
+		{AF_INET, SOCK_STREAM, IPPROTO_SCTP},
+		{AF_INET, SOCK_STREAM, IPPROTO_MPTCP},
+		{AF_INET, SOCK_STREAM, 256},
+		{AF_INET6, SOCK_STREAM, 256},
+		{AF_INET, SOCK_STREAM, -1},
+		{AF_INET, SOCK_STREAM, 1 << 16},
+		{AF_INET, 0, 0},
+		{AF_INET, -1, 0},
+		{AF_INET, SOCK_STREAM | 0x10, 0},
+		{AF_INET, SOCK_STREAM | 0x40000000, 0},
+		{43, SOCK_STREAM, 0},
+		{43, SOCK_STREAM, 1},
+		{AF_UNSPEC, SOCK_STREAM, 0},
+		{-1, SOCK_STREAM, 0},
+		{AF_INET | 0x10000, SOCK_STREAM, 0},
+	};
+	struct smcp_policy policy;
+	char want[128];
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		policy = make_policy(SMCP_FAMILY_AUTO);
+		fake_real_answer(-EXDEV);
+		CU_ASSERT_EQUAL(smcp_sock_open(&policy, rows[i].domain,
+					       rows[i].type, rows[i].protocol),
+				-EXDEV);
+		snprintf(want, sizeof(want), "socket(%d,%d,%d)", rows[i].domain,
+			 rows[i].type, rows[i].protocol);
+		ASSERT_STR(fake_real_calls(), want);
+	}
+}
+
+UNIT_TEST(sizes_are_set_on_mapped_sockets)
+{
+	struct smcp_policy policy = make_policy(SMCP_FAMILY_AUTO);
+
+	policy.conf.sndbuf = 4096;
+	policy.conf.rcvbuf = 0;
+	fake_real_answer(7);
+	fake_real_answer(0);
+	fake_real_answer(0);
+	CU_ASSERT_EQUAL(open_inet(&policy), 7);
+	ASSERT_STR(fake_real_calls(), "socket(2,1,256) setsockopt(7,1,32,4096) "
+				      "setsockopt(7,1,33,0)");
+}
+
+UNIT_TEST(sizes_need_no_privilege)
+{
+	struct smcp_policy policy = make_policy(SMCP_FAMILY_SMC);
+
+	policy.conf.sndbuf = 1;
+	policy.conf.rcvbuf = 2;
+	fake_real_answer(7);
+	fake_real_answer(-EPERM);
+	fake_real_answer(0);
+	fake_real_answer(-EPERM);
+	fake_real_answer(-EPERM);
+	CU_ASSERT_EQUAL(open_inet(&policy), 7);
+	ASSERT_STR(fake_real_calls(),
+		   "socket(43,1,0) setsockopt(7,1,32,1) setsockopt(7,1,7,1) "
+		   "setsockopt(7,1,33,2) setsockopt(7,1,8,2)");
+}
+
+UNIT_TEST(sizes_are_not_set_on_other_sockets)
+{
+	struct smcp_policy policy = make_policy(SMCP_FAMILY_AUTO);
+
+	policy.conf.sndbuf = 4096;
+	policy.conf.rcvbuf = 4096;
+	fake_real_answer(-EPERM);
+	fake_real_answer(-EPERM);
+	fake_real_answer(3);
+	CU_ASSERT_EQUAL(open_inet(&policy), 3);
+	fake_real_answer(4);
+	CU_ASSERT_EQUAL(smcp_sock_open(&policy, AF_UNIX, SOCK_STREAM, 0), 4);
+	CU_ASSERT_PTR_NULL(strstr(fake_real_calls(), "setsockopt"));
+}
+
+static enum smcp_log_level level;
+
+/* One mapping by each member, one failure, one option that cannot be set. */
+static void open_three(void)
+{
+	struct smcp_policy policy = make_policy(SMCP_FAMILY_AUTO);
+
+	smcp_log_open(&policy.log, level);
+	fake_real_answer(7);
+	open_inet(&policy);
+	policy.conf.sndbuf = 8192;
+	policy.conf.rcvbuf = 16384;
+	fake_real_answer(-EPROTONOSUPPORT);
+	fake_real_answer(7);
+	fake_real_answer(0);
+	fake_real_answer(0);
+	open_inet(&policy);
+	fake_real_answer(-EACCES);
+	fake_real_answer(7);
+	open_inet(&policy);
+}
+
+UNIT_TEST(nothing_is_printed_below_level_1)
+{
+	char text[1024];
+
+	level = SMCP_LOG_WARN;
+	unit_test_in_child(open_three, text, sizeof(text));
+	ASSERT_STR(text, "");
+}
+
+UNIT_TEST(lines_of_level_1)
+{
+	char text[1024];
+
+	level = SMCP_LOG_DEBUG1;
+	unit_test_in_child(open_three, text, sizeof(text));
+	ASSERT_STR(text, "libsmc-preload: map sock to IPPROTO_SMC\n"
+			 "libsmc-preload: map sock to AF_SMC\n"
+			 "libsmc-preload: sockopt 7 set to 8192\n"
+			 "libsmc-preload: sockopt 8 set to 16384\n");
+}
+
+UNIT_TEST(lines_of_level_3)
+{
+	char text[1024];
+
+	level = SMCP_LOG_DEBUG3;
+	unit_test_in_child(open_three, text, sizeof(text));
+	ASSERT_STR(text, "libsmc-preload: map sock to IPPROTO_SMC\n"
+			 "libsmc-preload: no IPPROTO_SMC, errno 93\n"
+			 "libsmc-preload: map sock to AF_SMC\n"
+			 "libsmc-preload: sockopt 7 set to 8192\n"
+			 "libsmc-preload: sockopt 8 set to 16384\n"
+			 "libsmc-preload: no AF_SMC, errno 13\n");
+}
