@@ -7,13 +7,20 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* Success leaves errno as it was, whatever was tried on the way. */
+/*
+ * What is not ours is a tail call: libc's own result and errno.  Otherwise
+ * success leaves errno as it was, whatever was tried on the way.
+ */
 EXPORT int socket(int domain, int type, int protocol)
 {
-	int saved_errno = errno;
+	const struct smcp_policy *policy = smcp_init_policy();
+	int saved_errno;
 	int fd;
 
-	fd = smcp_sock_open(smcp_init_policy(), domain, type, protocol);
+	if (!smcp_sock_is_ours(policy, domain, type, protocol))
+		return policy->real.socket(domain, type, protocol);
+	saved_errno = errno;
+	fd = smcp_sock_open(policy, domain, type, protocol);
 	if (fd < 0) {
 		errno = -fd;
 		return -1;

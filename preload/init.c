@@ -131,6 +131,7 @@ make_first_policy(void)
 		.real = SMCP_REAL_RAW,
 	};
 	const struct smcp_policy *policy = NULL;
+	int saved_errno = errno;
 	pid_t outer = maker;
 	pid_t self = getpid();
 
@@ -139,6 +140,7 @@ make_first_policy(void)
 		policy = publish_policy();
 		maker = outer;
 	}
+	errno = saved_errno;
 	return policy ? policy : &bypass;
 }
 

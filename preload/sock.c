@@ -111,14 +111,9 @@ static void log_failure(const struct smcp_log *log, const char *name, int err)
 	smcp_line_end(&line, log);
 }
 
-/*
- * Ask one member.  Apart from its caller, to keep the way short that the
- * sockets of a kernel without SMC take.
- *
- * Return: a descriptor ready for use, or -errno.
- */
-static __attribute__((noinline)) int
-try_member(const struct smcp_policy *policy, size_t i, int domain, int type)
+/* Return: a descriptor ready for use, or -errno. */
+static int try_member(const struct smcp_policy *policy, size_t i, int domain,
+		      int type)
 {
 	const struct member *member = &members[i];
 	const struct smcp_real *real = &policy->real;
@@ -143,22 +138,39 @@ try_member(const struct smcp_policy *policy, size_t i, int domain, int type)
 	return fd;
 }
 
+static bool is_due(const struct smcp_policy *policy, size_t i, bool is_v6,
+		   unsigned int now)
+{
+	return (policy->conf.families & members[i].family) &&
+	       now >= atomic_load_explicit(&absent_until[i][is_v6],
+					   memory_order_relaxed);
+}
+
+bool smcp_sock_is_ours(const struct smcp_policy *policy, int domain, int type,
+		       int protocol)
+{
+	unsigned int now;
+	size_t i;
+
+	if (!is_tcp(domain, type, protocol))
+		return false;
+	now = policy->real.seconds();
+	for (i = 0; i < ARRAY_SIZE(members); i++)
+		if (is_due(policy, i, domain == AF_INET6, now))
+			return true;
+	return false;
+}
+
 int smcp_sock_open(const struct smcp_policy *policy, int domain, int type,
 		   int protocol)
 {
 	const struct smcp_real *real = &policy->real;
-	unsigned int now;
+	unsigned int now = real->seconds();
 	size_t i;
 	int fd;
 
-	if (!is_tcp(domain, type, protocol))
-		return smcp_result(real->socket(domain, type, protocol));
-	now = real->seconds();
 	for (i = 0; i < ARRAY_SIZE(members); i++) {
-		if (!(policy->conf.families & members[i].family) ||
-		    now < atomic_load_explicit(
-				  &absent_until[i][domain == AF_INET6],
-				  memory_order_relaxed))
+		if (!is_due(policy, i, domain == AF_INET6, now))
 			continue;
 		fd = try_member(policy, i, domain, type);
 		if (fd >= 0 || fd == -EMFILE || fd == -ENFILE)

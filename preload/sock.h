@@ -2,17 +2,29 @@
 #ifndef SMCP_SOCK_H
 #define SMCP_SOCK_H
 
+#include <stdbool.h>
+
 #include "policy.h"
 
 /*
- * smcp_sock_open() - what the program gets when it calls socket()
+ * smcp_sock_is_ours() - whether a call of socket() is more than the kernel's
  *
- * A TCP stream socket is asked of the families of the policy one after the
- * other, and in the end as the program asked.  No space for one more
- * descriptor is the end at once.  A family that the kernel does not have or
- * does not allow is left out for the next ten seconds: asking can load a
- * module, and a module may be loaded later.  Everything else, sockets asked
- * for as SMC included, goes to the kernel as it is.
+ * True for a TCP stream socket if one of the policy's families may be there.
+ * A family that the kernel does not have or does not allow is left out for ten
+ * seconds: asking can load a module, and a module may be loaded later.  All
+ * else, sockets asked for as SMC included, is for the kernel as it is.
+ *
+ * Async-signal-safe.  Leaves errno alone.
+ */
+bool smcp_sock_is_ours(const struct smcp_policy *policy, int domain, int type,
+		       int protocol);
+
+/*
+ * smcp_sock_open() - what the program gets for a socket that is ours
+ *
+ * The families of the policy are asked one after the other, and in the end the
+ * kernel as the program asked.  No space for one more descriptor is the end at
+ * once.
  *
  * Async-signal-safe.  May change errno.
  *

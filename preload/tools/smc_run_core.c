@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * smc_run_core LIBRARY OTHERS COMMAND [ARG...]: the last step of smc_run.
+ * smc_run_core LIBRARY COMMAND [ARG...]: the last step of smc_run.
  *
  * LIBRARY is the library to preload: a full path, or a bare name to be looked
- * for where it is installed.  OTHERS goes before it in LD_PRELOAD; it is empty
- * or ends with a colon.
+ * for where it is installed.
  *
- * If the dynamic loader cannot bring the library into COMMAND, one line says
- * so.  COMMAND is executed in any case, and what cannot be read or makes no
- * sense here is left to the kernel without a word.
+ * What is wrong in the environment is reported.  If the dynamic loader cannot
+ * bring the library into COMMAND, one line says so.  COMMAND is executed in
+ * any case, and what cannot be read or makes no sense here is left to the
+ * kernel without a word.
  */
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <paths.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,12 +23,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+#include "conf.h"
 
 /* What the kernel reads of a script's first line, and how deep it follows. */
 #define SCRIPT_LINE 256
 #define SCRIPT_DEPTH 5
+
+#define LIBRARY_NAME "libsmc-preload.so"
 
 /* The library is built with the same compiler as this program. */
 #ifdef __GLIBC__
@@ -383,35 +389,132 @@ static bool preflight(const char *self, const char *library,
 	return true;
 }
 
+static bool has_net_admin(void)
+{
+	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	return !syscall(SYS_capget, &head, data) &&
+	       (data[CAP_TO_INDEX(CAP_NET_ADMIN)].effective &
+		CAP_TO_MASK(CAP_NET_ADMIN));
+}
+
+/* Return: the number in a file of the kernel's, INT_MAX if there is none. */
+static int read_number(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[16];
+	ssize_t len;
+
+	if (fd < 0)
+		return INT_MAX;
+	len = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (len <= 0)
+		return INT_MAX;
+	text[len] = '\0';
+	return atoi(text);
+}
+
+/* Report a value that is wrong or, without the right to exceed it, too high. */
+static void check_size(const char *variable, const char *limit)
+{
+	const char *value = getenv(variable);
+	const char *debug = getenv("SMC_DEBUG");
+	char path[64];
+	int bytes, max;
+
+	if (!value)
+		return;
+	if (smcp_conf_parse_size(value, &bytes)) {
+		/* Else the library reports it. */
+		if (!debug || *debug == '0')
+			dprintf(STDERR_FILENO,
+				"smc_run: %s='%s' ignored (decimal bytes, k or "
+				"m may follow)\n",
+				variable, value);
+		return;
+	}
+	snprintf(path, sizeof(path), "/proc/sys/net/core/%s_max", limit);
+	max = read_number(path);
+	if (bytes > max && !has_net_admin())
+		dprintf(STDERR_FILENO,
+			"smc_run: %s=%d is above net.core.%s_max (%d) and "
+			"will be cut; raise net.core.%s_max, or net.smc.%s "
+			"for all SMC sockets\n",
+			variable, bytes, limit, max, limit, limit);
+}
+
+static void check_family(void)
+{
+	const char *value = getenv("SMC_SOCK_FAMILY");
+	unsigned int families;
+
+	if (!value || !smcp_conf_parse_family(value, &families))
+		return;
+	dprintf(STDERR_FILENO,
+		"smc_run: SMC_SOCK_FAMILY='%s' ignored (inet, smc or auto)\n",
+		value);
+	setenv("SMC_SOCK_FAMILY", "auto", 1);
+}
+
+/*
+ * LD_PRELOAD is a list with colons or blanks.  Take the library out of it,
+ * whatever its directory, and put name, unless NULL, at the end.
+ */
+static void set_preload(const char *name)
+{
+	const char *list = getenv("LD_PRELOAD");
+	size_t len = 0, n;
+	char *preload;
+
+	if (!list)
+		list = "";
+	preload = malloc(strlen(list) + 1 + PATH_MAX);
+	if (!preload)
+		return;
+	for (; *list; list += n + (list[n] != '\0')) {
+		n = strcspn(list, ": ");
+		memcpy(preload + len, list, n);
+		preload[len + n] = '\0';
+		if (!n || !strcmp(base_name(preload + len), LIBRARY_NAME))
+			continue;
+		len += n;
+		preload[len++] = ':';
+	}
+	if (name)
+		len += (size_t)sprintf(preload + len, "%s:", name);
+	if (len) {
+		preload[len - 1] = '\0';
+		setenv("LD_PRELOAD", preload, 1);
+	} else {
+		unsetenv("LD_PRELOAD");
+	}
+	free(preload);
+}
+
 int main(int argc, char **argv)
 {
 	static struct target target;
 	char name[PATH_MAX];
-	char *preload;
 	int err;
 
-	if (argc < 4) {
-		dprintf(STDERR_FILENO, "usage: smc_run_core LIBRARY OTHERS "
-				       "COMMAND [ARG...]\n");
+	if (argc < 3) {
+		dprintf(STDERR_FILENO, "usage: smc_run_core LIBRARY COMMAND "
+				       "[ARG...]\n");
 		return 1;
 	}
-	if (find_program(argv[3], target.path)) {
+	check_size("SMC_RCVBUF", "rmem");
+	check_size("SMC_SNDBUF", "wmem");
+	check_family();
+	if (find_program(argv[2], target.path)) {
 		inspect(&target);
-		if (preflight(argv[0], argv[1], &target, name)) {
-			if (asprintf(&preload, "%s%s", argv[2], name) >= 0) {
-				setenv("LD_PRELOAD", preload, 1);
-				free(preload);
-			}
-		} else if (*argv[2]) {
-			argv[2][strlen(argv[2]) - 1] = '\0';
-			setenv("LD_PRELOAD", argv[2], 1);
-		} else {
-			unsetenv("LD_PRELOAD");
-		}
+		set_preload(preflight(argv[0], argv[1], &target, name) ? name
+								       : NULL);
 	}
-	execvp(argv[3], argv + 3);
+	execvp(argv[2], argv + 2);
 	err = errno;
-	dprintf(STDERR_FILENO, "smc_run: %s: %s\n", argv[3],
+	dprintf(STDERR_FILENO, "smc_run: %s: %s\n", argv[2],
 		err == ENOENT || err == ENOTDIR ? "not found" : strerror(err));
 	switch (err) {
 	case ENOENT:

@@ -388,16 +388,12 @@ golden "installed: companion in lib" 0 \
 	"$(show_out "$prefix/lib/$lib" loaded '<show>' SMC_DEBUG=0)$nl" '' \
 	"$prefix/bin/smc_run" show
 rm -r "$prefix/lib/smc-preload"
-golden "no companion: bare name" 0 \
-	"$(show_out "$lib" loaded '<show>' SMC_DEBUG=0)$nl" '' \
-	env LD_LIBRARY_PATH="$prefix/lib" "$prefix/bin/smc_run" show
-golden "no companion: LD_PRELOAD merged" 0 \
-	"$(show_out "$T_TMP/other.so:$lib" loaded '<show>' SMC_DEBUG=0)$nl" '' \
-	env LD_LIBRARY_PATH="$prefix/lib" LD_PRELOAD=":$lib $T_TMP/other.so" \
+golden "no companion" 0 "$(show_out '' 'not loaded' '<show>' SMC_DEBUG=0)$nl" \
+	"smc_run: smc_run_core is not built or installed$tcp" \
 	"$prefix/bin/smc_run" show
-
-same_pid "no companion: same pid" env LD_LIBRARY_PATH="$prefix/lib" \
-	"$prefix/bin/smc_run"
+golden "no companion: status" 3 '' \
+	"smc_run: smc_run_core is not built or installed$tcp" \
+	"$prefix/bin/smc_run" -d sh -c 'exit 3'
 
 staged=$T_TMP/staged
 t_check "cmake --install" cmake --install "$SMC_BUILD_DIR" --prefix "$staged"
@@ -561,7 +557,8 @@ if command -v musl-gcc >/dev/null; then
 	golden "musl: other preloads stay" 0 \
 		"$(show_out /nosuch.so 'not loaded' "<$musl>" SMC_DEBUG=0)$nl" \
 		"smc_run: $musl: uses another C library than libsmc-preload.so$tcp" \
-		env SMC_DEBUG=0 "$core" "$tree/preload/$lib" /nosuch.so: "$musl"
+		env SMC_DEBUG=0 LD_PRELOAD=/nosuch.so \
+		"$core" "$tree/preload/$lib" "$musl"
 else
 	t_skip "musl" "no musl-gcc"
 fi
@@ -702,20 +699,23 @@ limited() {
 		mount --bind "$0" /proc/sys/net/core/wmem_max
 		exec "$@"' "$T_TMP/max" "$@"
 }
-# warning OPTION WORD
+# warning VARIABLE WORD
 warning() {
-	printf '%s' "smc_run: $1 4097 is above net.core.$2_max (4096) and will be cut; raise net.core.$2_max, or net.smc.$2 for all SMC sockets"
+	printf '%s' "smc_run: $1=4097 is above net.core.$2_max (4096) and will be cut; raise net.core.$2_max, or net.smc.$2 for all SMC sockets"
 }
 t_is "$(stderr limited "${nobody[@]}" "$smc_run" -r 4097 show)" \
-	"$(warning -r rmem)" "-r above the limit"
+	"$(warning SMC_RCVBUF rmem)" "-r above the limit"
 t_is "$(stderr limited "${nobody[@]}" "$smc_run" -t 4097 show)" \
-	"$(warning -t wmem)" "-t above the limit"
+	"$(warning SMC_SNDBUF wmem)" "-t above the limit"
+t_is "$(stderr limited "${nobody[@]}" env SMC_SNDBUF=4097 "$smc_run" show)" \
+	"$(warning SMC_SNDBUF wmem)" "inherited size above the limit"
 t_is "$(stderr limited "${nobody[@]}" "$smc_run" -r 4k -t 4k show)" "" \
 	"sizes at the limit"
 t_is "$(stderr limited "$smc_run" -r 4097 -t 4097 show)" "" \
 	"sizes above the limit, with CAP_NET_ADMIN"
 t_is "$(stderr limited setpriv --bounding-set -net_admin \
-	"$smc_run" -r 4097 show)" "$(warning -r rmem)" "-r above the limit, uid 0"
+	"$smc_run" -r 4097 show)" "$(warning SMC_RCVBUF rmem)" \
+	"-r above the limit, uid 0"
 t_is "$(limited "${nobody[@]}" "$smc_run" -r 4097 show 2>/dev/null |
 	grep RCVBUF)" "SMC_RCVBUF=4097" "the size asked for is passed on"
 t_is "$(cat /proc/sys/net/core/rmem_max)" \

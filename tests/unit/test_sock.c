@@ -7,6 +7,7 @@
 #include "cunit_tap.h"
 #include "fake_real.h"
 #include "sock.h"
+#include "util.h"
 
 /* A policy for a fresh kernel that has not answered yet. */
 static struct smcp_policy make_policy(unsigned int families)
@@ -20,9 +21,18 @@ static struct smcp_policy make_policy(unsigned int families)
 	return policy;
 }
 
+/* As the hook does. */
+static int open_socket(const struct smcp_policy *policy, int domain, int type,
+		       int protocol)
+{
+	if (!smcp_sock_is_ours(policy, domain, type, protocol))
+		return smcp_result(policy->real.socket(domain, type, protocol));
+	return smcp_sock_open(policy, domain, type, protocol);
+}
+
 static int open_inet(const struct smcp_policy *policy)
 {
-	return smcp_sock_open(policy, AF_INET, SOCK_STREAM, 0);
+	return open_socket(policy, AF_INET, SOCK_STREAM, 0);
 }
 
 UNIT_TEST(the_inet_family_is_asked_first)
@@ -41,8 +51,8 @@ UNIT_TEST(then_AF_SMC_then_the_original_call)
 	fake_real_answer(-EPROTONOSUPPORT);
 	fake_real_answer(-EAFNOSUPPORT);
 	fake_real_answer(5);
-	CU_ASSERT_EQUAL(
-		smcp_sock_open(&policy, AF_INET, SOCK_STREAM, IPPROTO_TCP), 5);
+	CU_ASSERT_EQUAL(open_socket(&policy, AF_INET, SOCK_STREAM, IPPROTO_TCP),
+			5);
 	ASSERT_STR(fake_real_calls(),
 		   "socket(2,1,256) socket(43,1,0) socket(2,1,6)");
 }
@@ -53,7 +63,7 @@ UNIT_TEST(AF_INET6_has_its_own_protocol_of_AF_SMC)
 
 	fake_real_answer(-EPROTONOSUPPORT);
 	fake_real_answer(9);
-	CU_ASSERT_EQUAL(smcp_sock_open(&policy, AF_INET6, SOCK_STREAM, 0), 9);
+	CU_ASSERT_EQUAL(open_socket(&policy, AF_INET6, SOCK_STREAM, 0), 9);
 	ASSERT_STR(fake_real_calls(), "socket(10,1,256) socket(43,1,1)");
 }
 
@@ -66,7 +76,7 @@ UNIT_TEST(flags_of_the_type_are_kept)
 	fake_real_answer(-EPERM);
 	fake_real_answer(-EPERM);
 	fake_real_answer(3);
-	CU_ASSERT_EQUAL(smcp_sock_open(&policy, AF_INET, type, 0), 3);
+	CU_ASSERT_EQUAL(open_socket(&policy, AF_INET, type, 0), 3);
 	snprintf(want, sizeof(want),
 		 "socket(2,%d,256) socket(43,%d,0) socket(2,%d,0)", type, type,
 		 type);
@@ -203,7 +213,7 @@ UNIT_TEST(a_kernel_without_IPv6_has_SMC_for_IPv4)
 	fake_real_answer(-EAFNOSUPPORT);
 	fake_real_answer(-EAFNOSUPPORT);
 	fake_real_answer(-EAFNOSUPPORT);
-	CU_ASSERT_EQUAL(smcp_sock_open(&policy, AF_INET6, SOCK_STREAM, 0),
+	CU_ASSERT_EQUAL(open_socket(&policy, AF_INET6, SOCK_STREAM, 0),
 			-EAFNOSUPPORT);
 	fake_real_answer(5);
 	CU_ASSERT_EQUAL(open_inet(&policy), 5);
@@ -258,8 +268,8 @@ UNIT_TEST(all_but_TCP_is_left_alone)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		policy = make_policy(SMCP_FAMILY_AUTO);
 		fake_real_answer(-EXDEV);
-		CU_ASSERT_EQUAL(smcp_sock_open(&policy, rows[i].domain,
-					       rows[i].type, rows[i].protocol),
+		CU_ASSERT_EQUAL(open_socket(&policy, rows[i].domain,
+					    rows[i].type, rows[i].protocol),
 				-EXDEV);
 		snprintf(want, sizeof(want), "socket(%d,%d,%d)", rows[i].domain,
 			 rows[i].type, rows[i].protocol);
@@ -309,7 +319,7 @@ UNIT_TEST(sizes_are_not_set_on_other_sockets)
 	fake_real_answer(3);
 	CU_ASSERT_EQUAL(open_inet(&policy), 3);
 	fake_real_answer(4);
-	CU_ASSERT_EQUAL(smcp_sock_open(&policy, AF_UNIX, SOCK_STREAM, 0), 4);
+	CU_ASSERT_EQUAL(open_socket(&policy, AF_UNIX, SOCK_STREAM, 0), 4);
 	CU_ASSERT_PTR_NULL(strstr(fake_real_calls(), "setsockopt"));
 }
 
