@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * smc_run_core LIBRARY COMMAND [ARG...]: the last step of smc_run.
+ * smc_run_core COMMAND [ARG...]: the last step of smc_run.
  *
- * LIBRARY is the library to preload: a full path, or a bare name to be looked
- * for where it is installed.
+ * The library to preload is that of the build tree this program is in, else the
+ * one installed with it.
  *
  * What is wrong in the environment is reported.  If the dynamic loader cannot
  * bring the library into COMMAND, one line says so.  COMMAND is executed in
@@ -34,6 +34,9 @@
 #define SCRIPT_DEPTH 5
 
 #define LIBRARY_NAME "libsmc-preload.so"
+
+/* Where this program is in a build tree. */
+#define TREE_NAME "preload/tools/smc_run_core"
 
 /* The library is built with the same compiler as this program. */
 #ifdef __GLIBC__
@@ -266,8 +269,8 @@ static int check_library(const char *path, const struct target *t)
  * this program, so that an installation can be moved.  Same result as
  * check_library(), for the most useful one found.
  */
-static int find_library(const char *self, const char *name,
-			const struct target *t, char ret_path[PATH_MAX])
+static int find_library(const char *self, const struct target *t,
+			char ret_path[PATH_MAX])
 {
 	char path[PATH_MAX];
 	const char *dir, *end;
@@ -278,7 +281,7 @@ static int find_library(const char *self, const char *name,
 		end = strchrnul(dir, ':');
 		if (snprintf(path, sizeof(path), "%.*s%.*s/%s",
 			     (int)(base_name(self) - self), self,
-			     (int)(end - dir), dir, name) >= PATH_MAX)
+			     (int)(end - dir), dir, LIBRARY_NAME) >= PATH_MAX)
 			continue;
 		one = check_library(path, t);
 		if (one == -ENOENT || one == -ENOTDIR ||
@@ -307,8 +310,7 @@ static bool is_system_dir(const char *dir, const char *library)
 }
 
 /* An installed library is named bare if the loader finds it, else in full. */
-static bool name_library(const char *path, const char *name,
-			 char ret_name[PATH_MAX])
+static bool name_library(const char *path, char ret_name[PATH_MAX])
 {
 	char dir[PATH_MAX], real[PATH_MAX];
 
@@ -316,8 +318,25 @@ static bool name_library(const char *path, const char *name,
 	if (!realpath(dir, real))
 		return false;
 	if (is_system_dir(real, path))
-		return snprintf(ret_name, PATH_MAX, "%s", name) < PATH_MAX;
-	return snprintf(ret_name, PATH_MAX, "%s/%s", real, name) < PATH_MAX;
+		return strcpy(ret_name, LIBRARY_NAME);
+	return snprintf(ret_name, PATH_MAX, "%s/" LIBRARY_NAME, real) <
+	       PATH_MAX;
+}
+
+/* The library in the build tree of this program, if self is in one. */
+static bool tree_library(const char *self, char ret_path[PATH_MAX])
+{
+	char dir[PATH_MAX];
+	size_t len = strlen(self);
+	size_t tail = strlen(TREE_NAME);
+
+	if (len < tail || strcmp(self + len - tail, TREE_NAME))
+		return false;
+	len -= strlen("tools/smc_run_core");
+	return snprintf(dir, sizeof(dir), "%.*s", (int)len, self) < PATH_MAX &&
+	       realpath(dir, ret_path) &&
+	       strlen(ret_path) + sizeof("/" LIBRARY_NAME) <= PATH_MAX &&
+	       strcat(ret_path, "/" LIBRARY_NAME);
 }
 
 static void say(const char *subject, const char *what)
@@ -332,25 +351,25 @@ static void say(const char *subject, const char *what)
  * loader would only complain, or die.  A target the library cannot reach may
  * still have children it can.
  */
-static bool preflight(const char *self, const char *library,
-		      const struct target *t, char ret_name[PATH_MAX])
+static bool preflight(const char *self, const struct target *t,
+		      char ret_name[PATH_MAX])
 {
 	char path[PATH_MAX];
 	struct stat st;
 	bool is_musl;
 	int result;
 
-	if (strchr(library, '/')) {
-		snprintf(path, sizeof(path), "%s", library);
+	if (tree_library(self, path)) {
 		strcpy(ret_name, path);
 		result = check_library(path, t);
 	} else {
-		result = find_library(self, library, t, path);
-		if (result >= 0 && !name_library(path, library, ret_name))
+		strcpy(path, LIBRARY_NAME);
+		result = find_library(self, t, path);
+		if (result >= 0 && !name_library(path, ret_name))
 			result = -ENAMETOOLONG;
 	}
 	if (result == -ENOENT) {
-		say(library, "not found");
+		say(path, "not found");
 		return false;
 	}
 	if (result < 0) {
@@ -499,22 +518,21 @@ int main(int argc, char **argv)
 	char name[PATH_MAX];
 	int err;
 
-	if (argc < 3) {
-		dprintf(STDERR_FILENO, "usage: smc_run_core LIBRARY COMMAND "
-				       "[ARG...]\n");
+	if (argc < 2) {
+		dprintf(STDERR_FILENO,
+			"usage: smc_run_core COMMAND [ARG...]\n");
 		return 1;
 	}
 	check_size("SMC_RCVBUF", "rmem");
 	check_size("SMC_SNDBUF", "wmem");
 	check_family();
-	if (find_program(argv[2], target.path)) {
+	if (find_program(argv[1], target.path)) {
 		inspect(&target);
-		set_preload(preflight(argv[0], argv[1], &target, name) ? name
-								       : NULL);
+		set_preload(preflight(argv[0], &target, name) ? name : NULL);
 	}
-	execvp(argv[2], argv + 2);
+	execvp(argv[1], argv + 1);
 	err = errno;
-	dprintf(STDERR_FILENO, "smc_run: %s: %s\n", argv[2],
+	dprintf(STDERR_FILENO, "smc_run: %s: %s\n", argv[1],
 		err == ENOENT || err == ENOTDIR ? "not found" : strerror(err));
 	switch (err) {
 	case ENOENT:

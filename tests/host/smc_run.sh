@@ -352,7 +352,7 @@ starts "build tree, from PATH" '<show>' "$quiet" \
 starts "build tree, name found in PATH by the shell" '<show>' "$quiet" \
 	env PATH="$tree:$PATH" bash smc_run show
 golden "build tree, ../smc_run" 0 \
-	"$(show_out "$tree/preload/../preload/$lib" loaded '<show>' SMC_DEBUG=0)$nl" \
+	"$(show_out "$tree/preload/$lib" loaded '<show>' SMC_DEBUG=0)$nl" \
 	'' env -C "$tree/preload" ../smc_run show
 
 src=$T_TMP/source
@@ -558,7 +558,7 @@ if command -v musl-gcc >/dev/null; then
 		"$(show_out /nosuch.so 'not loaded' "<$musl>" SMC_DEBUG=0)$nl" \
 		"smc_run: $musl: uses another C library than libsmc-preload.so$tcp" \
 		env SMC_DEBUG=0 LD_PRELOAD=/nosuch.so \
-		"$core" "$tree/preload/$lib" "$musl"
+		"$core" "$musl"
 else
 	t_skip "musl" "no musl-gcc"
 fi
