@@ -4,15 +4,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "smc_uapi.h"
 #include "sock.h"
 #include "util.h"
 
-#ifndef IPPROTO_SMC
-#define IPPROTO_SMC 256
-#endif
-#ifndef AF_SMC
-#define AF_SMC 43
-#endif
 /* Protocols of AF_SMC. */
 #define SMCPROTO_SMC 0
 #define SMCPROTO_SMC6 1

@@ -38,7 +38,7 @@ no_licence() {
 	local f
 	files | while read -r f; do
 		case $f in
-		LICENSES/* | *.md | *.json | .git* | .clang-format) continue ;;
+		LICENSES/* | *.md | *.json | *.patch | .git* | .clang-format) continue ;;
 		esac
 		head -n 3 "$f" | grep -q 'SPDX-License-Identifier: \(MIT\|GPL-2.0-only\)' ||
 			echo "$f"
