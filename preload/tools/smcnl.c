@@ -8,11 +8,8 @@
 #include <netlink/genl/genl.h>
 #include <netlink/netlink.h>
 
+#include "smc_uapi.h"
 #include "smcnl.h"
-
-#ifndef AF_SMC
-#define AF_SMC 43
-#endif
 
 struct dump {
 	int (*parse)(struct nlmsghdr *nlh, void *arg);
@@ -290,6 +287,20 @@ int smcnl_ueid_add(const char *name)
 	} else {
 		rc = transact(sk, msg, NULL);
 	}
+	nl_socket_free(sk);
+	return rc;
+}
+
+int smcnl_ueid_flush(void)
+{
+	struct nl_sock *sk;
+	struct nl_msg *msg;
+	int rc;
+
+	rc = genl_request(SMC_NETLINK_FLUSH_UEID, NLM_F_ACK, &sk, &msg);
+	if (rc)
+		return rc;
+	rc = transact(sk, msg, NULL);
 	nl_socket_free(sk);
 	return rc;
 }

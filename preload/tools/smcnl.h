@@ -72,4 +72,7 @@ int smcnl_get_stats(struct smcnl_stats *ret_stats);
  */
 int smcnl_ueid_add(const char *name);
 
+/* smcnl_ueid_flush() removes all user EIDs. */
+int smcnl_ueid_flush(void);
+
 #endif

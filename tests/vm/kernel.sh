@@ -8,6 +8,8 @@
 # exists is whole; the caller holds the cache's lock.  A lost cache costs time.
 
 : "${lab_vm:?}"
+lab_patches=${lab_vm%/tests/vm}/kernel-patches
+lab_dkms=$lab_patches/dkms
 lab_cache=${SMC_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/smc-lab}
 
 lab_say() {
@@ -65,14 +67,15 @@ lab_make_image() {
 	lab_quietly depmod -b "$tmp" "$krel"
 }
 
+# lab_make_headers TMP KREL ENTRY
 lab_make_headers() {
-	local tmp=$1 krel=$2 flavour=${2##*-}
+	local tmp=$1 krel=$2 entry=$3 flavour=${2##*-}
 	local common=${krel%-"$flavour"}
 	lab_unpack "$tmp" "linux-headers-$krel" "linux-headers-$common-common" \
 		"linux-kbuild-$common" || return 1
 	# The packages name each other by their installed place.
 	printf 'include %s/usr/src/linux-headers-%s-common/Makefile\n' \
-		"$lab_cache/headers-$krel" "$common" \
+		"$lab_cache/$entry" "$common" \
 		>"$tmp/usr/src/linux-headers-$krel/Makefile"
 	# With it, every module build wants pahole for type information that
 	# nothing here reads.
@@ -81,15 +84,15 @@ lab_make_headers() {
 
 lab_make_source() {
 	local tmp=$1 base=$2
-	lab_unpack "$tmp" "linux-source-$base" || return 1
-	tar -xJf "$tmp/usr/src/linux-source-$base.tar.xz" -C "$tmp" \
-		--strip-components=1 "linux-source-$base/net/smc" || return 1
-	rm -r "${tmp:?}/usr"
+	lab_unpack "$tmp/package" "linux-source-$base" || return 1
+	tar -xJf "$tmp/package/usr/src/linux-source-$base.tar.xz" -C "$tmp" \
+		--strip-components=1 || return 1
+	rm -r "${tmp:?}/package"
 }
 
 # What the guest needs before it can see the host's files.
 lab_make_initrd() {
-	local tmp=$1 krel=$2 image=$lab_cache/image-$2 n=10 path
+	local tmp=$1 krel=$2 image=$3 n=10 path
 	mkdir -p "$tmp/root/modules"
 	gcc -std=gnu11 -D_GNU_SOURCE -O2 -Wall -static -o "$tmp/root/init" \
 		"$lab_vm/init.c" || return 1
@@ -104,23 +107,76 @@ lab_make_initrd() {
 	rm -r "$tmp/root"
 }
 
-# lab_make_modules TMP KREL SOURCE MAKE-ARGS...: builds a copy of SOURCE out of
-# tree and leaves the modules in TMP.
+# lab_make_modules TMP BUILD: builds TMP/src out of tree against the headers in
+# BUILD and leaves the modules in TMP.
 lab_make_modules() {
-	local tmp=$1 krel=$2 source=$3
-	shift 3
-	lab_say "building ${source##*/} for $krel"
-	cp -r "$source" "$tmp/src"
-	lab_quietly make -j"$(nproc)" M="$tmp/src" \
-		-C "$lab_cache/headers-$krel/usr/src/linux-headers-$krel" \
-		"$@" modules || return 1
+	local tmp=$1 build=$2
+	lab_quietly make -j"$(nproc)" M="$tmp/src" -C "$build" modules ||
+		return 1
 	mv "$tmp/src"/*.ko "$tmp"
-	rm -r "$tmp/src"
 }
 
-# For net/smc: the loopback device that Debian's configuration leaves out.
-lab_smc_args=(CONFIG_SMC=m CONFIG_SMC_DIAG=m CONFIG_SMC_LO=y
-	KCFLAGS=-DCONFIG_SMC_LO=1)
+# lab_make_smc TMP BUILD ARG...: net/smc as "prepare ARG..." makes it.  Its
+# source stays beside it.
+lab_make_smc() {
+	local tmp=$1 build=$2
+	shift 2
+	lab_say "building net/smc for ${build##*/}"
+	lab_quietly "$lab_dkms/prepare" "$@" "$tmp/src" || return 1
+	lab_make_modules "$tmp" "$build" || return 1
+	(cd "$tmp/src" && rm -rf ./*.o ./*.mod* .*.cmd ./*.symvers modules.order)
+	[ -d "$tmp/src/selftests" ] || return 0
+	# The second directory is where its "../../" leads to the harness.
+	lab_quietly gcc -Wall -O2 -I"$tmp/src/uapi" \
+		-I"${*: -1}/tools/testing/selftests/net/af_unix" \
+		-o "$tmp/smc_inet" "$tmp/src/selftests/smc_inet.c"
+}
+
+lab_make_splat() {
+	local tmp=$1 build=$2
+	cp -r "$lab_vm/labsplat" "$tmp/src"
+	lab_make_modules "$tmp" "$build" && rm -r "$tmp/src"
+}
+
+# lab_make_debug TMP SOURCE BASE: the checking kernel, with the in-tree group.
+# Laid out as the packages of the stock one: boot, lib/modules and, in build,
+# what modules are built against.
+lab_make_debug() {
+	local tmp=$1 source=$2 base=$3 patch krel
+	local tree=$tmp/build
+	lab_say "building the checking kernel (10 to 20 minutes, once)"
+	cp -r "$source" "$tree"
+	for patch in $(lab_series "$base" in-tree); do
+		lab_quietly patch -d "$tree" -p1 -F0 -s -i "$lab_patches/$patch" ||
+			return 1
+	done
+	(
+		cd "$tree" || exit 1
+		KCONFIG_ALLCONFIG=$lab_vm/debug.config lab_quietly make allnoconfig &&
+			lab_quietly make -j"$(nproc)" bzImage modules &&
+			lab_quietly make modules_install INSTALL_MOD_PATH="$tmp"
+	) || return 1
+	krel=$(make -s -C "$tree" kernelrelease) || return 1
+	rm -f "$tmp/lib/modules/$krel/build"
+	mkdir "$tmp/boot"
+	mv "$tree/arch/x86/boot/bzImage" "$tmp/boot/vmlinuz-$krel"
+	# What the out-of-tree build of a module reads is a tenth of the tree.
+	find "$tree" -mindepth 1 -maxdepth 1 ! -name Makefile ! -name Kbuild \
+		! -name Kconfig ! -name .config ! -name Module.symvers \
+		! -name include ! -name scripts ! -name arch ! -name tools \
+		-exec rm -rf {} +
+	find "$tree/arch" -mindepth 1 -maxdepth 1 ! -name x86 -exec rm -rf {} +
+	find "$tree/tools" -mindepth 1 -maxdepth 1 ! -name objtool \
+		-exec rm -rf {} +
+	find "$tree/arch" -name '*.o' -delete
+}
+
+# lab_series BASE GROUP: the patches of a group, in order.
+lab_series() {
+	local numbers='0[1-5]'
+	[ "$2" = module ] || numbers='0[6-9]'
+	grep -E "^($2|port/$1)/$numbers" "$lab_patches/series-$1" || true
+}
 
 lab_candidate() {
 	apt-cache policy "$1" | awk '/Candidate:/ { print $2 }'
@@ -130,10 +186,32 @@ lab_hash() {
 	sha256sum | cut -c1-16
 }
 
-# lab_kernel_prepare BASE: brings the archive's present kernel of BASE into
-# the cache and writes its names to base-BASE.
+# Of the module group and how it is built, of the compiler, and of $1.
+lab_module_hash() {
+	local base=$1
+	shift
+	{
+		echo "$@"
+		gcc --version
+		cat "$lab_dkms"/*
+		if [ "${1:-}" != stock-lo ]; then
+			(cd "$lab_patches" && lab_series "$base" module | xargs -r cat)
+		fi
+	} | lab_hash
+}
+
+# Of all in this tree that goes into the cache.
+lab_inputs() {
+	find "$lab_patches" "$lab_vm"/{kernel.sh,init.c,debug.config,labsplat} -type f \
+		-print0 | sort -z | xargs -0 sha256sum | lab_hash
+}
+
+# lab_kernel_prepare BASE PROFILE STAMP: brings the archive's present kernel of
+# BASE into the cache, for PROFILE debug also the checking kernel made from its
+# source, and writes the names of the entries to STAMP.
 lab_kernel_prepare() {
-	local base=$1 image krel version other smc
+	local base=$1 profile=$2 stamp=$3 image krel version source other build
+	local initrd smc_lo smc_inet splat nginx
 	image=$(apt-cache depends "linux-image-$base-amd64" |
 		awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2 }')
 	krel=${image#linux-image-}
@@ -149,26 +227,51 @@ lab_kernel_prepare() {
 		}
 	done
 
-	lab_entry "image-$krel" lab_make_image "$krel" || return 1
-	lab_entry "headers-$krel" lab_make_headers "$krel" || return 1
-	lab_entry "source-$version" lab_make_source "$base" || return 1
-	initrd=initrd-$(cat "$lab_vm/init.c" <(echo "$krel $version") | lab_hash)
-	lab_entry "$initrd" lab_make_initrd "$krel" || return 1
-	smc=smc-$({
-		echo "$version" "${lab_smc_args[@]}"
-		gcc --version
-	} | lab_hash)
-	lab_entry "$smc" lab_make_modules "$krel" \
-		"$lab_cache/source-$version/net/smc" "${lab_smc_args[@]}" ||
+	source=linux-$version
+	lab_entry "$source" lab_make_source "$base" || return 1
+	source=$lab_cache/$source
+	case $profile in
+	fast)
+		lab_entry "image-$version" lab_make_image "$krel" || return 1
+		lab_entry "headers-$version" lab_make_headers "$krel" \
+			"headers-$version" || return 1
+		image=$lab_cache/image-$version
+		build=$lab_cache/headers-$version/usr/src/linux-headers-$krel
+		;;
+	debug)
+		image=debug-$({
+			echo "$version"
+			gcc --version
+			cat "$lab_vm/debug.config"
+			(cd "$lab_patches" && lab_series "$base" in-tree | xargs -r cat)
+		} | lab_hash)
+		lab_entry "$image" lab_make_debug "$source" "$base" || return 1
+		image=$lab_cache/$image
+		krel=$(basename "$image"/lib/modules/*)
+		build=$image/build
+		;;
+	esac
+
+	version="$version $profile"
+	initrd=initrd-$(cat "$lab_vm/init.c" <(echo "$image") | lab_hash)
+	lab_entry "$initrd" lab_make_initrd "$krel" "$image" || return 1
+	smc_lo=smc-$(lab_module_hash "$base" stock-lo "$image" "$version")
+	lab_entry "$smc_lo" lab_make_smc "$build" --no-patch --base "$base" \
+		"$source" || return 1
+	smc_inet=smc-$(lab_module_hash "$base" inet "$image" "$version")
+	lab_entry "$smc_inet" lab_make_smc "$build" --base "$base" "$source" ||
 		return 1
 	splat=splat-$({
-		echo "$version"
+		echo "$image"
 		gcc --version
 		cat "$lab_vm/labsplat"/*
 	} | lab_hash)
-	lab_entry "$splat" lab_make_modules "$krel" "$lab_vm/labsplat" ||
-		return 1
-	printf 'krel=%s\ninitrd=%s\nsmc=%s\nsplat=%s\n' \
-		"$krel" "$initrd" "$smc" "$splat" >"$lab_cache/base-$base.tmp"
-	mv "$lab_cache/base-$base.tmp" "$lab_cache/base-$base"
+	lab_entry "$splat" lab_make_splat "$build" || return 1
+	nginx=nginx-$(lab_candidate nginx)
+	lab_entry "$nginx" lab_unpack nginx || return 1
+	mkdir -p "${stamp%/*}"
+	printf '%s=%s\n' inputs "$(lab_inputs)" nginx "$nginx" krel "$krel" \
+		image "$image" initrd "$initrd" smc_lo "$smc_lo" \
+		smc_inet "$smc_inet" splat "$splat" >"$stamp.tmp"
+	mv "$stamp.tmp" "$stamp"
 }

@@ -3,6 +3,7 @@
 #
 # The lab's contract, from outside: what goes wrong in a guest fails the run,
 # whatever the command says; what goes right is passed through unchanged.
+# With the argument debug: what only the checking kernel sees fails it, too.
 set -euo pipefail
 # shellcheck source=../lib/tlib.sh
 . "$SMC_SOURCE_DIR/tests/lib/tlib.sh"
@@ -18,10 +19,27 @@ lab() {
 	[ "$rc" = "$want" ] || t_diag "$(cat "$T_TMP/err")"
 }
 
+if [ "${1:-}" = debug ]; then
+	# splat STATUS HOW MESSAGE
+	splat() {
+		lab "$1" "$2" run --profile debug -- \
+			sh -c "insmod \$LAB_SPLAT how=$2; exit 0"
+		t_like "$(cat "$T_TMP/err")" "*$3*" "$2: shown"
+	}
+	splat 254 locks "possible circular locking dependency"
+	splat 254 atomic "sleeping function called from invalid context"
+	splat 254 rcu "suspicious RCU usage"
+	splat 255 freed "KASAN: slab-use-after-free in freed"
+	splat 254 leak "unreferenced object"
+	lab 254 "kmemleak is off" run --profile debug -- \
+		sh -c 'echo off >/sys/kernel/debug/kmemleak'
+	t_done
+fi
+
 lab 0 "success" run -- true
-lab 7 "exit status" run -- sh -c 'echo one; echo two >&2; echo "done rc=0 splats=0"; exit 7'
+lab 7 "exit status" run -- sh -c 'echo one; echo two >&2; echo "done rc=0 splats=0 leaks=0"; exit 7'
 t_is "$(cat "$T_TMP/out")" "one
-done rc=0 splats=0" "exit status: stdout and nothing else"
+done rc=0 splats=0 leaks=0" "exit status: stdout and nothing else"
 t_is "$(cat "$T_TMP/err")" two "exit status: stderr and nothing else"
 lab 137 "killed by a signal" run -- sh -c "kill -9 \$\$"
 lab 127 "unknown command" run -- /nonexistent/program
@@ -53,7 +71,7 @@ lab 5 "splat, and the command failed" run -- \
 	sh -c 'echo "refcount_t: underflow; use-after-free." >/dev/kmsg; exit 5'
 # The command cannot speak for the guest: PID 1 holds the port.
 lab 1 "forged verdict" run -- sh -c "cd /sys/class/virtio-ports; for p in *; do
-	grep -q verdict \$p/name && echo 'done rc=0 splats=0' >/dev/\$p
+	grep -q verdict \$p/name && echo 'done rc=0 splats=0 leaks=0' >/dev/\$p
 done; exit 1"
 lab 0 "a process left behind" run -- sh -c 'setsid sleep 1000 & echo bye'
 t_is "$(cat "$T_TMP/out")" bye "a process left behind: output ends"
@@ -72,8 +90,8 @@ wrong() {
 	t_is "$(cat "$T_TMP/err")" "lab: $message" "$name: one line"
 }
 wrong "base 6.1" "--base 6.1 is not there yet; there is: 6.12" run --base 6.1 -- true
-wrong "module inet" "--smc inet is not there yet; there is: stock, stock-lo" run --smc inet -- true
-wrong "profile debug" "--profile debug is not there yet; there is: fast" run --profile debug -- true
+wrong "unknown module" "unknown module 'outlet' (inet, stock or stock-lo)" run --smc outlet -- true
+wrong "unknown profile" "unknown profile 'slow' (fast or debug)" run --profile slow -- true
 wrong "unknown base" "unknown base '5.10' (6.12)" run --base 5.10 -- true
 wrong "unknown option" "unknown option '--fast' (tests/lab --help)" run --fast -- true
 wrong "no value" "--timeout needs a value" run --timeout

@@ -3,7 +3,7 @@
 #
 # Starts lab guests and collects their verdicts.  Sourced by tests/lab, which
 # sets lab_cache, lab_vm, lab_dir (the private directory of this run), the
-# opt_* variables, and what base-BASE in the cache names.
+# opt_* variables, and what the stamp of BASE and PROFILE names.
 # shellcheck disable=SC2154 # the variables just named
 #
 # TCG always: a /dev/kvm that opens proves nothing, and instruction counts
@@ -11,7 +11,7 @@
 
 # lab_guest_files ROLE COMMAND...: what the guest's init reads.
 lab_guest_files() {
-	local role=$1 dir=$lab_dir/$1 env
+	local role=$1 dir=$lab_dir/$1 env smc
 	shift
 	mkdir "$dir"
 	printf '%s\0' "$@" >"$dir/argv"
@@ -19,7 +19,14 @@ lab_guest_files() {
 	tr -d '\n' <"$dir/cwd.line" >"$dir/cwd"
 	printf '%s' "$lab_vm/setup.sh" >"$dir/setup"
 	cp "$lab_vm/patterns" "$dir/patterns"
-	env=(LAB_SMC="$opt_smc" LAB_SMC_DIR="$lab_cache/$smc"
+	case $opt_smc in
+	inet) smc=$smc_inet ;;
+	*) smc=$smc_lo ;;
+	esac
+	env=(LAB_SMC="$opt_smc" LAB_PROFILE="$opt_profile"
+		LAB_SMC_DIR="$lab_cache/$smc"
+		LAB_SELFTEST="$lab_cache/$smc_inet/smc_inet"
+		LAB_NGINX="$lab_cache/$nginx/usr/sbin/nginx"
 		LAB_SPLAT="$lab_cache/$splat/labsplat.ko"
 		LAB_SMCCTL="$lab_build/tests/vm/smcctl"
 		SMC_BUILD_DIR="$lab_build" SMC_SOURCE_DIR="$lab_top")
@@ -35,13 +42,14 @@ lab_guest_args() {
 	local role=$1 dir=$lab_dir/$1 port append cpus=2
 	append="console=ttyS0 loglevel=6 panic=-1 panic_on_warn=1 oops=panic"
 	append+=" hung_task_panic=1 log_buf_len=4M net.ifnames=0"
-	append+=" lab.dir=$dir lab.modules=$lab_cache/image-$krel/lib/modules"
+	append+=" lab.dir=$dir lab.modules=$image/lib/modules"
 	append+=" lab.role=$role"
+	[ "$opt_profile" != debug ] || append+=" slub_debug=FZP"
 	[ "$role" != server ] || append+=" lab.ready=${opt_ready:-0}"
 
 	guest_args=(-nodefaults -no-user-config -display none -no-reboot
 		-machine q35 -cpu "max,la57=off" -m 3072
-		-kernel "$lab_cache/image-$krel/boot/vmlinuz-$krel"
+		-kernel "$image/boot/vmlinuz-$krel"
 		-initrd "$lab_cache/$initrd/initrd.gz" -append "$append"
 		-fsdev "local,id=root,path=/,readonly=on,security_model=none,multidevs=remap"
 		-device "virtio-9p-pci,fsdev=root,mount_tag=root")
@@ -119,7 +127,7 @@ lab_guest_wait() {
 	wait "$2" || status=$?
 	verdict=$(cat "$dir/verdict" 2>/dev/null || true)
 	splats=$(lab_splats "$dir" -c) || true
-	if ! [[ $verdict =~ ^done\ rc=([0-9]+)\ splats=([0-9]+)$ ]]; then
+	if ! [[ $verdict =~ ^done\ rc=([0-9]+)\ splats=([0-9]+)\ leaks=([0-9]+)$ ]]; then
 		if [ "$status" = 124 ] || [ "$status" = 137 ]; then
 			lab_say "$role: timed out after $opt_timeout s"
 		else
@@ -132,7 +140,8 @@ lab_guest_wait() {
 		return 255
 	fi
 	rc=${BASH_REMATCH[1]}
-	if [ "${BASH_REMATCH[2]}" != 0 ] || [ "$splats" != 0 ]; then
+	if [ "${BASH_REMATCH[2]}" != 0 ] || [ "${BASH_REMATCH[3]}" != 0 ] ||
+		[ "$splats" != 0 ]; then
 		lab_say "$role: kernel messages that must not be:"
 		lab_splats "$dir" -A30 | head -n 80 >&2 || true
 		[ "$rc" != 0 ] || rc=254

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Runs in the guest before COMMAND: addresses, SMC, RDMA, user EID.
-# Environment: LAB_SMC (stock, stock-lo), LAB_SMC_DIR (modules of stock-lo),
+# Environment: LAB_SMC (inet, stock, stock-lo), LAB_SMC_DIR (its modules),
 # LAB_SMCCTL, LAB_ADDR and LAB_PEER (in a pair).
 set -euo pipefail
 
@@ -22,8 +22,8 @@ stock)
 	modprobe smc
 	modprobe smc_diag
 	;;
-stock-lo)
-	modinfo -F depends "$LAB_SMC_DIR/smc.ko" | tr , '\n' | xargs modprobe -a
+inet | stock-lo)
+	modinfo -F depends "$LAB_SMC_DIR/smc.ko" | tr , '\n' | xargs -r modprobe -a
 	insmod "$LAB_SMC_DIR/smc.ko"
 	insmod "$LAB_SMC_DIR/smc_diag.ko"
 	;;

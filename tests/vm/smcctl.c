@@ -3,7 +3,7 @@
  * The lab's view of SMC in the kernel, in lines that a shell can read:
  *
  *	smcctl ueid add NAME	adds a user EID
- *	smcctl ueid list
+ *	smcctl ueid list | ueid flush
  *	smcctl stats		KEY VALUE lines
  *	smcctl reasons		SIDE CODE COUNT, one line a fallback reason
  *	smcctl conns		INODE STATE MODE LOCAL PEER REASON PEER_REASON
@@ -19,7 +19,8 @@
 
 static int usage(void)
 {
-	fputs("usage: smcctl ueid add NAME | ueid list | stats | reasons | "
+	fputs("usage: smcctl ueid add NAME | ueid list | ueid flush | stats | "
+	      "reasons | "
 	      "conns | groups\n",
 	      stderr);
 	return 2;
@@ -178,6 +179,9 @@ int main(int argc, char **argv)
 		rc = smcnl_ueid_add(argv[3]);
 	else if (argc == 3 && !strcmp(verb, "ueid") && !strcmp(argv[2], "list"))
 		rc = smcnl_dump_ueids(print_ueid, NULL);
+	else if (argc == 3 && !strcmp(verb, "ueid") &&
+		 !strcmp(argv[2], "flush"))
+		rc = smcnl_ueid_flush();
 	else if (argc == 2 && !strcmp(verb, "stats"))
 		rc = print_stats();
 	else if (argc == 2 && !strcmp(verb, "reasons"))

@@ -70,6 +70,7 @@ vm_moved() {
 }
 
 vm_fell_back() {
+	[ -e "$T_TMP/mark.reasons" ] || : >"$T_TMP/mark.reasons"
 	"$LAB_SMCCTL" reasons | cat "$T_TMP/mark.reasons" - |
 		awk -v key="$1 $2" '
 			$1 " " $2 == key { before = after; after = $3; seen++ }
@@ -110,4 +111,22 @@ t_fell_back() {
 		"0 0 0 0" "$name: no SMC connection was made"
 	tcp=$(vm_end "$file" tcp_bytes)
 	t_ok $((tcp < bytes)) "$name: TCP carried the payload"
+}
+
+# The selftest that belongs to the project's module: its KTAP into FILE, then
+# the names in it, and the status of one: 0 passed, 1 failed, 2 anything else.
+vm_selftest() {
+	"$LAB_SELFTEST" >"$1" 2>&1 || true
+}
+
+vm_selftest_names() {
+	awk '$1 == "ok" || $1 == "not" { print $1 == "ok" ? $3 : $4 }' "$1"
+}
+
+vm_selftest_status() {
+	awk -v name="$2" '
+		BEGIN { status = 2 }
+		$1 == "ok" && $3 == name { status = /# SKIP/ ? 2 : 0 }
+		$1 == "not" && $4 == name { status = 1 }
+		END { print status }' "$1"
 }
