@@ -7,6 +7,8 @@
  *	cycle	connect, one byte, its echo, close
  *	rtt	one byte and its echo on a connection that is up
  *	stream	64 KiB written and read at the other end, on the same
+ *	open	socket() and close(), by the client's protocol
+ *	memory	of the kernel's slabs, bytes a connection that is idle
  *
  * An SMC listener stays open all the time, so that the kernel looks for the
  * SMC option in every measurement alike.
@@ -24,18 +26,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifndef AF_SMC
-#define AF_SMC 43
-#endif
-#ifndef IPPROTO_SMC
-#define IPPROTO_SMC 256
-#endif
+#include "smc_uapi.h"
 
 #define BLOCK 65536
 #define STREAM_BLOCKS 64
+#define IDLE 1000
 
 enum proto { TCP, SMC, AFSMC, PROTOS };
-enum what { CYCLE, RTT, STREAM };
+enum what { CYCLE, RTT, STREAM, OPEN, MEMORY };
 
 static const char *const names[] = {"tcp", "smc", "af_smc"};
 
@@ -121,17 +119,24 @@ static void serve(int lsk)
 	}
 }
 
-static void start_server(enum proto proto)
+static int open_listener(enum proto proto, const struct sockaddr_in *addr)
 {
-	struct sockaddr_in addr = address(proto);
 	int lsk, one = 1;
 
 	lsk = open_socket(proto);
 	if (lsk < 0 ||
 	    setsockopt(lsk, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
-	    bind(lsk, (struct sockaddr *)&addr, sizeof(addr)) ||
+	    bind(lsk, (const struct sockaddr *)addr, sizeof(*addr)) ||
 	    listen(lsk, 64))
 		die("listen");
+	return lsk;
+}
+
+static void start_server(enum proto proto)
+{
+	struct sockaddr_in addr = address(proto);
+	int lsk = open_listener(proto, &addr);
+
 	switch (fork()) {
 	case -1:
 		die("fork");
@@ -155,20 +160,76 @@ static int start_connection(enum proto server, enum proto client, char what)
 	return fd;
 }
 
-/* Nanoseconds per cycle, round trip or block. */
+/* Bytes of all slab objects in use. */
+static double slabs(void)
+{
+	FILE *f = fopen("/proc/slabinfo", "r");
+	double sum = 0;
+	char line[512];
+	long active, size;
+
+	if (!f)
+		die("/proc/slabinfo");
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*s %ld %*d %ld", &active, &size) == 2)
+			sum += (double)active * size;
+	fclose(f);
+	return sum;
+}
+
+static double idle_memory(enum proto server, enum proto client)
+{
+	static int fds[2 * IDLE];
+	struct linger reset = {1, 0};
+	struct sockaddr_in addr = address(server);
+	double before;
+	int lsk;
+
+	addr.sin_port = htons(9100 + server);
+	lsk = open_listener(server, &addr);
+	before = slabs();
+	for (int i = 0; i < IDLE; i++) {
+		fds[i] = open_socket(client);
+		if (fds[i] < 0 ||
+		    connect(fds[i], (struct sockaddr *)&addr, sizeof(addr)))
+			die("connect");
+		fds[IDLE + i] = accept(lsk, NULL, NULL);
+		if (fds[IDLE + i] < 0)
+			die("accept");
+	}
+	before = (slabs() - before) / IDLE;
+	for (int i = 0; i < 2 * IDLE; i++) {
+		setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &reset,
+			   sizeof(reset));
+		close(fds[i]);
+	}
+	close(lsk);
+	return before;
+}
+
+/* Nanoseconds per cycle, round trip, block or socket; or bytes. */
 static double measure(enum what what, enum proto server, enum proto client,
 		      long cycles)
 {
 	static char buf[BLOCK];
-	double start;
+	double start = 0;
 	int fd;
 
-	if (what == CYCLE) {
-		start = now();
-		for (long i = 0; i < cycles; i++)
-			close(start_connection(server, client, CYCLE));
+	/* What ran before leaves slabs and caches in a state of its own: the
+	 * first half brings them into that of this measurement.
+	 */
+	if (what == CYCLE || what == OPEN) {
+		for (long i = 0; i < 2 * cycles; i++) {
+			if (i == cycles)
+				start = now();
+			close(what == OPEN ? open_socket(client)
+					   : start_connection(server, client,
+							      CYCLE));
+		}
 		return (now() - start) / cycles;
 	}
+	if (what == MEMORY)
+		return idle_memory(server, client);
 
 	fd = start_connection(server, client, what);
 	start = now();
@@ -208,7 +269,10 @@ int main(int argc, char **argv)
 		{CYCLE, "cycle", AFSMC, AFSMC},	  {RTT, "rtt", TCP, TCP},
 		{RTT, "rtt", SMC, SMC},		  {RTT, "rtt", AFSMC, AFSMC},
 		{STREAM, "stream", TCP, TCP},	  {STREAM, "stream", SMC, SMC},
-		{STREAM, "stream", AFSMC, AFSMC},
+		{STREAM, "stream", AFSMC, AFSMC}, {OPEN, "open", TCP, TCP},
+		{OPEN, "open", SMC, SMC},	  {OPEN, "open", AFSMC, AFSMC},
+		{MEMORY, "memory", TCP, TCP},	  {MEMORY, "memory", SMC, SMC},
+		{MEMORY, "memory", AFSMC, AFSMC},
 	};
 	const int count = sizeof(runs) / sizeof(runs[0]);
 	long rounds = argc > 1 ? atol(argv[1]) : 0;

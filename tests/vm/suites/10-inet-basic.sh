@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # bases: 6.12
-# lab: --smc stock-lo
+# smc: stock-lo
+# profiles: fast
 # label: vm
 #
 # An unmodified TCP program under smc_run runs over SMC-D: both families,

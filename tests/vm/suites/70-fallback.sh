@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # bases: 6.12
-# lab: --smc stock
+# smc: stock
+# profiles: fast
 # label: vm
 #
 # One side under smc_run, the other a plain TCP program: the connection is

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # bases: 6.12
+# smc: stock
+# profiles: fast
 # lab: --pair --ready 7099
 # label: pair
 #

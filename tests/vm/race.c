@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+/*
+ * race ROUNDS, or race --seconds N, where there may be times without SMC: in
+ * each round threads do, all at once and in an order of their own, to one client
+ * socket and one listener what changes the operations of an IPPROTO_SMC socket,
+ * what uses them, and what ends them.  Nothing is expected of a call but that it
+ * returns: the kernel's checkers and the module's reference count say whether it
+ * went well.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "smc_uapi.h"
+
+#define THREADS 4
+
+/* The descriptors that all threads use; who closes one closes it for all. */
+static int client, listener;
+static struct sockaddr_in6 addr;
+static socklen_t addr_len;
+static pthread_barrier_t barrier;
+static bool over;
+
+__attribute__((noreturn)) static void die(const char *what)
+{
+	fprintf(stderr, "race: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void do_connect(void)
+{
+	connect(client, (struct sockaddr *)&addr, addr_len);
+}
+
+static void do_fastopen(void)
+{
+	sendto(client, "x", 1, MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL,
+	       (struct sockaddr *)&addr, addr_len);
+}
+
+static void set_use(int fd, int use)
+{
+	setsockopt(fd, SOL_SMC, SMC_USE, &use, sizeof(use));
+}
+
+static void do_use_tcp(void)
+{
+	set_use(client, SMC_USE_TCP);
+}
+
+static void do_use_smc(void)
+{
+	set_use(client, SMC_USE_SMC);
+	set_use(listener, SMC_USE_TCP);
+}
+
+static void do_ulp(void)
+{
+	setsockopt(client, SOL_TCP, TCP_ULP, "tls", 3);
+}
+
+static void do_listener_ulp(void)
+{
+	setsockopt(listener, SOL_TCP, TCP_ULP, "tls", 3);
+}
+
+static void do_options(void)
+{
+	struct smc_status status;
+	socklen_t len = sizeof(status);
+	int val = 1;
+
+	getsockopt(client, SOL_SMC, SMC_STATUS, &status, &len);
+	len = sizeof(val);
+	getsockopt(listener, SOL_SOCKET, SO_PROTOCOL, &val, &len);
+	val = 1;
+	setsockopt(client, SOL_TCP, TCP_NODELAY, &val, sizeof(val));
+}
+
+static void do_data(void)
+{
+	char c;
+
+	send(client, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	recv(client, &c, 1, MSG_DONTWAIT);
+}
+
+static void do_poll(void)
+{
+	struct pollfd fds[] = {{client, POLLIN | POLLOUT, 0},
+			       {listener, POLLIN, 0}};
+
+	poll(fds, 2, 1);
+}
+
+static void do_accept(void)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	send(fd, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
+static void unspec(int fd)
+{
+	struct sockaddr sa = {.sa_family = AF_UNSPEC};
+
+	connect(fd, &sa, sizeof(sa));
+}
+
+static void do_unspec(void)
+{
+	unspec(client);
+}
+
+static void do_restart(void)
+{
+	shutdown(listener, SHUT_RD);
+	listen(listener, 4);
+}
+
+static void do_turn(void)
+{
+	unspec(listener);
+	connect(listener, (struct sockaddr *)&addr, addr_len);
+}
+
+static void do_close(void)
+{
+	close(client);
+}
+
+static void do_close_listener(void)
+{
+	close(listener);
+}
+
+static void (*const deeds[])(void) = {
+	do_connect, do_fastopen,     do_use_tcp, do_use_smc, do_ulp,
+	do_options, do_data,	     do_poll,	 do_accept,  do_unspec,
+	do_restart, do_listener_ulp, do_turn,	 do_close,   do_close_listener,
+};
+
+#define DEEDS (sizeof(deeds) / sizeof(deeds[0]))
+
+static void *work(void *arg)
+{
+	unsigned int seed = (unsigned int)(uintptr_t)arg;
+
+	for (;;) {
+		pthread_barrier_wait(&barrier);
+		if (over)
+			return NULL;
+		/* Eight calls, those that close among the last two. */
+		for (int k = 0; k < 8; k++)
+			deeds[rand_r(&seed) % (DEEDS - (k < 6 ? 2 : 0))]();
+		pthread_barrier_wait(&barrier);
+	}
+}
+
+static bool open_both(int family)
+{
+	const int type = SOCK_STREAM | SOCK_NONBLOCK;
+	struct sockaddr_in *in = (struct sockaddr_in *)&addr;
+
+	memset(&addr, 0, sizeof(addr));
+	addr_len = sizeof(addr);
+	addr.sin6_family = family;
+	addr.sin6_addr = in6addr_loopback;
+	if (family == AF_INET) {
+		addr_len = sizeof(*in);
+		in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	}
+	listener = socket(family, type, IPPROTO_SMC);
+	client = socket(family, type, IPPROTO_SMC);
+	if (listener < 0 || client < 0)
+		return false;
+	if (bind(listener, (struct sockaddr *)&addr, addr_len) ||
+	    listen(listener, 4) ||
+	    getsockname(listener, (struct sockaddr *)&addr, &addr_len))
+		die("listener");
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t threads[THREADS];
+	long rounds = 0, done = 0, missing = 0;
+	time_t end = 0;
+
+	if (argc == 2)
+		rounds = atol(argv[1]);
+	if (argc == 3 && !strcmp(argv[1], "--seconds"))
+		end = time(NULL) + atol(argv[2]);
+	if (rounds < 1 && !end) {
+		fprintf(stderr, "usage: race ROUNDS | race --seconds N\n");
+		return 2;
+	}
+	pthread_barrier_init(&barrier, NULL, THREADS + 1);
+	for (uintptr_t i = 0; i < THREADS; i++) {
+		errno = pthread_create(&threads[i], NULL, work,
+				       (void *)(i + 1));
+		if (errno)
+			die("thread");
+	}
+	while (end ? time(NULL) < end : done < rounds) {
+		if (open_both(done % 2 ? AF_INET6 : AF_INET)) {
+			pthread_barrier_wait(&barrier);
+			pthread_barrier_wait(&barrier);
+			done++;
+		} else if (end) {
+			missing++;
+		} else {
+			die("socket");
+		}
+		/* What is left, also of descriptors that were used again. */
+		close_range(3, ~0U, 0);
+		if (end && (done + missing) % 50 == 0)
+			usleep(30000); /* a moment to unload */
+	}
+	over = true;
+	pthread_barrier_wait(&barrier);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	printf("race: %ld rounds, %ld times no SMC\n", done, missing);
+	return !done;
+}
