@@ -186,7 +186,8 @@ lab_hash() {
 	sha256sum | cut -c1-16
 }
 
-# Of the module group and how it is built, of the compiler, and of $1.
+# lab_module_hash BASE WORD...: of the module group, how it is built, the compiler
+# and the words.
 lab_module_hash() {
 	local base=$1
 	shift

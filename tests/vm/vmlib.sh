@@ -51,6 +51,27 @@ vm_served() {
 	wait "${vm_pids[-1]}"
 }
 
+# vm_stream PORT NAME FROM TO IO BYTES SERVER-PREFIX... -- CLIENT-PREFIX...: a
+# stream both ways between a probe that listens at FROM and one that connects to
+# TO, each started by its prefix; marks before it, and leaves srv.end, clnt.end.
+vm_stream() {
+	local port=$1 name=$2 from=$3 to=$4 io=$5 bytes=$6 server=()
+	shift 6
+	while [ "$1" != -- ]; do
+		server+=("$1")
+		shift
+	done
+	shift
+	vm_mark
+	vm_serve "$port" "${server[@]}" "$VM_PROBE" server --host "$from" \
+		--port "$port" --io "$io" --bytes "$bytes" \
+		--at-end "$VM_AT_END $T_TMP/srv.end"
+	t_check "$name: client" "$@" "$VM_PROBE" client --host "$to" \
+		--port "$port" --io "$io" --bytes "$bytes" \
+		--at-end "$VM_AT_END $T_TMP/clnt.end"
+	t_check "$name: server" vm_served
+}
+
 # vm_stat KEY: a counter of the kernel (smcctl stats).
 vm_stat() {
 	"$LAB_SMCCTL" stats | awk -v key="$1" '$1 == key { print $2 }'

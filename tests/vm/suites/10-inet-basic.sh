@@ -16,18 +16,12 @@ port=7000
 stream() {
 	local name=$1 from=$2 to=$3 io=$4 bytes=$5
 	port=$((port + 1))
-	vm_mark
-	vm_serve $port "$VM_SMC_RUN" "$VM_PROBE" server --host "$from" \
-		--port $port --io "$io" --bytes "$bytes" \
-		--at-end "$VM_AT_END $T_TMP/server.end"
-	t_check "$name: client" "$VM_SMC_RUN" "$VM_PROBE" client --host "$to" \
-		--port $port --io "$io" --bytes "$bytes" \
-		--at-end "$VM_AT_END $T_TMP/client.end"
-	t_check "$name: server" vm_served
-	t_smc "$name client" SMC-D "$T_TMP/client.end" $((2 * bytes))
-	t_is "$(vm_end "$T_TMP/server.end" mode)" SMC-D \
+	vm_stream $port "$name" "$from" "$to" "$io" "$bytes" \
+		"$VM_SMC_RUN" -- "$VM_SMC_RUN"
+	t_smc "$name client" SMC-D "$T_TMP/clnt.end" $((2 * bytes))
+	t_is "$(vm_end "$T_TMP/srv.end" mode)" SMC-D \
 		"$name server: diag says SMC-D"
-	t_is "$(vm_end "$T_TMP/client.end" protocol)" 256 \
+	t_is "$(vm_end "$T_TMP/clnt.end" protocol)" 256 \
 		"$name client: the kernel made an IPPROTO_SMC socket"
 }
 

@@ -25,14 +25,8 @@ fallback() {
 	clnt) client=("$VM_SMC_RUN") ;;
 	srv) server=("$VM_SMC_RUN") ;;
 	esac
-	vm_mark
-	vm_serve $port "${server[@]}" "$VM_PROBE" server --host "$addr" \
-		--port $port --io "$io" --bytes $bytes \
-		--at-end "$VM_AT_END $T_TMP/srv.end"
-	t_check "$name: client" "${client[@]}" "$VM_PROBE" client \
-		--host "$addr" --port $port --io "$io" --bytes $bytes \
-		--at-end "$VM_AT_END $T_TMP/clnt.end"
-	t_check "$name: server" vm_served
+	vm_stream $port "$name" "$addr" "$addr" "$io" $bytes \
+		"${server[@]}" -- "${client[@]}"
 	t_fell_back "$name" "$side" $peer_has_no_smc "$end" $bytes
 }
 

@@ -17,24 +17,12 @@ af_smc=("$VM_SMC_RUN" -f smc)
 inet=("$VM_SMC_RUN" -f inet)
 port=7000
 
-# stream NAME ADDR IO BYTES SERVER-PREFIX -- CLIENT-PREFIX
+# stream NAME ADDR IO BYTES SERVER-PREFIX... -- CLIENT-PREFIX...
 stream() {
-	local name=$1 addr=$2 io=$3 bytes=$4 server=()
-	shift 4
-	while [ "$1" != -- ]; do
-		server+=("$1")
-		shift
-	done
-	shift
+	local name=$1 addr=$2
+	shift 2
 	port=$((port + 1))
-	vm_mark
-	vm_serve $port "${server[@]}" "$VM_PROBE" server --host "$addr" \
-		--port $port --io "$io" --bytes "$bytes" \
-		--at-end "$VM_AT_END $T_TMP/srv.end"
-	t_check "$name: client" "$@" "$VM_PROBE" client --host "$addr" \
-		--port $port --io "$io" --bytes "$bytes" \
-		--at-end "$VM_AT_END $T_TMP/clnt.end"
-	t_check "$name: server" vm_served
+	vm_stream $port "$name" "$addr" "$addr" "$@"
 }
 
 for io in blocking poll epoll sendfile; do
