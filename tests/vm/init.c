@@ -245,6 +245,29 @@ static void enter_root(void)
 		die("/dev");
 }
 
+/*
+ * The kernel boots on one processor (maxcpus=1): while it patches its own
+ * text, a second one under multi-threaded TCG may run into the breakpoint of
+ * text_poke_bp() after that has been removed, and dies of it ("Oops: int3").
+ * Most patching is over when init starts.
+ */
+static void start_cpus(void)
+{
+	char path[PATH_MAX];
+	int cpu, fd;
+
+	for (cpu = 1;; cpu++) {
+		snprintf(path, sizeof(path),
+			 "/sys/devices/system/cpu/cpu%d/online", cpu);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0)
+			return;
+		if (write(fd, "1", 1) != 1)
+			die(path);
+		close(fd);
+	}
+}
+
 /* Opens a virtio-serial port by its name; udev does not run here. */
 static int open_port(const char *name, int flags)
 {
@@ -598,6 +621,7 @@ int main(void)
 	parse_cmdline();
 	load_modules();
 	enter_root();
+	start_cpus();
 	sethostname(role, strlen(role));
 	env = run_vector("env");
 	if (!strcmp(role, "shell"))

@@ -42,6 +42,7 @@ lab_guest_args() {
 	local role=$1 dir=$lab_dir/$1 port append cpus=2
 	append="console=ttyS0 loglevel=6 panic=-1 panic_on_warn=1 oops=panic"
 	append+=" hung_task_panic=1 log_buf_len=4M net.ifnames=0"
+	append+=" maxcpus=1 noreplace-smp" # init starts the others
 	append+=" lab.dir=$dir lab.modules=$image/lib/modules"
 	append+=" lab.role=$role"
 	[ "$opt_profile" != debug ] || append+=" slub_debug=FZP"
