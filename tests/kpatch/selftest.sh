@@ -324,14 +324,19 @@ t_like "$(cat "$i1")" "*Subject: \[PATCH\] selinux: other words*" "a reworded co
 t_is "$(cat "$k/series-6.12" "$k/STATUS")" "$(cat "$good/series-6.12" "$good/STATUS")" \
 	"a reworded commit keeps series and STATUS"
 
+# Makes two commits of the first.
+split_first() {
+	rebase '1s/pick/edit/'
+	git -C "$tree" reset -q HEAD^
+	edit net/smc/af_smc.c '/a2/d'
+	commit "net/smc: add a1"
+	edit net/smc/af_smc.c 's/^int a1;/&\nint a2;/'
+	commit "net/smc: add a2"
+	GIT_EDITOR=: git -C "$tree" rebase --continue >/dev/null 2>&1
+}
+
 applied
-rebase '1s/pick/edit/'
-git -C "$tree" reset -q HEAD^
-edit net/smc/af_smc.c '/a2/d'
-commit "net/smc: add a1"
-edit net/smc/af_smc.c 's/^int a1;/&\nint a2;/'
-commit "net/smc: add a2"
-GIT_EDITOR=: git -C "$tree" rebase --continue >/dev/null 2>&1
+split_first
 # No number is free between two neighbours, so room is made first.
 t_like "$("$kpatch" refresh 6.12 "$tree" 2>&1)" \
 	"kpatch: commit * \"net/smc: add a1\": no number for a patch of module between 0 and 101 (*)" \
@@ -342,13 +347,7 @@ sed -i 's/0101-add_a/0110-add_a/; s/0102-/0120-/' "$k/series-6.12" "$k/STATUS"
 mv "$m1" "$k/module/0110-add_a.patch"
 mv "$m2" "$k/module/0120-add_h.patch"
 "$kpatch" apply 6.12 "$tree"
-rebase '1s/pick/edit/'
-git -C "$tree" reset -q HEAD^
-edit net/smc/af_smc.c '/a2/d'
-commit "net/smc: add a1"
-edit net/smc/af_smc.c 's/^int a1;/&\nint a2;/'
-commit "net/smc: add a2"
-GIT_EDITOR=: git -C "$tree" rebase --continue >/dev/null 2>&1
+split_first
 t_is "$("$kpatch" refresh 6.12 "$tree")" "added: module/0101-add_a1.patch
 changed: module/0110-add_a.patch" "a split commit: its end keeps the file"
 t_is "$(sed -n '3,5p' "$k/series-6.12")" "module/0101-add_a1.patch
