@@ -260,9 +260,9 @@ static void start_cpus(void)
 		snprintf(path, sizeof(path),
 			 "/sys/devices/system/cpu/cpu%d/online", cpu);
 		fd = open(path, O_WRONLY | O_CLOEXEC);
-		if (fd < 0)
+		if (fd < 0 && errno == ENOENT)
 			return;
-		if (write(fd, "1", 1) != 1)
+		if (fd < 0 || write(fd, "1", 1) != 1)
 			die(path);
 		close(fd);
 	}
