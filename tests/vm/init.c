@@ -246,10 +246,9 @@ static void enter_root(void)
 }
 
 /*
- * The kernel boots on one processor (maxcpus=1): while it patches its own
- * text, a second one under multi-threaded TCG may run into the breakpoint of
- * text_poke_bp() after that has been removed, and dies of it ("Oops: int3").
- * Most patching is over when init starts.
+ * The kernel boots on one processor (maxcpus=1): a second one does not bear
+ * that the kernel patches its own text (see qemu.sh), which is over when init
+ * starts.
  */
 static void start_cpus(void)
 {

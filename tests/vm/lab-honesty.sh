@@ -57,6 +57,14 @@ t_is "$(cat "$marker")" seen "the host's files: unchanged on the host"
 lab 0 "much output" run -- sh -c 'head -c 3000000 /dev/zero | tr "\0" x'
 t_is "$(wc -c <"$T_TMP/out")" 3000000 "much output: all of it"
 
+# A static key changes while both processors run the code it is in.
+lab 0 "kernel text changes" run -- sh -c "nproc
+	for i in 1 2 3; do while :; do /bin/true; done & done
+	for i in \$(seq 300); do
+		echo \$((i % 2)) >/proc/sys/kernel/sched_schedstats
+	done"
+t_is "$(cat "$T_TMP/out")" 2 "kernel text changes: on two processors"
+
 lab 255 "kernel warning" run -- sh -c "insmod \$LAB_SPLAT how=warn; exit 0"
 t_like "$(cat "$T_TMP/err")" "*WARNING: CPU:*labsplat_init*" "kernel warning: shown"
 lab 255 "hung task" run --timeout 120 -- \
