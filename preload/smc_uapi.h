@@ -22,6 +22,7 @@
 #ifndef SMC_USE
 #define SMC_USE 0x101
 #define SMC_STATUS 0x102
+#define SMC_REASON 0x103
 
 /* Values of SMC_USE. */
 #define SMC_USE_UNSET 0
@@ -40,6 +41,13 @@ struct smc_status {
 	uint8_t mode;
 	uint8_t use;
 	uint8_t pad[2];
+	uint32_t reason;
+	uint32_t peer_reason;
+};
+
+/* Value of SMC_REASON; the cookie is given. */
+struct smc_reason {
+	uint64_t cookie __attribute__((aligned(8)));
 	uint32_t reason;
 	uint32_t peer_reason;
 };
