@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * conn ROUNDS CYCLES: what connections cost, for each pair of protocols that
- * this kernel has, in one process tree and interleaved rounds.  One line a
- * measurement: NAME SERVER CLIENT NANOSECONDS, the median of the rounds.
+ * conn [-c HOST] ROUNDS CYCLES [NAME]: what connections cost, for each pair
+ * of protocols that this kernel has, in one process tree and interleaved rounds.
+ * One line a measurement (those of NAME): NAME SERVER CLIENT NANOSECONDS, the
+ * median of the rounds.  With -c the servers are those of a "conn -s" on HOST.
  *
  *	cycle	connect, one byte, its echo, close
  *	rtt	one byte and its echo on a connection that is up
@@ -34,6 +35,8 @@
 
 enum proto { TCP, SMC, AFSMC, PROTOS };
 enum what { CYCLE, RTT, STREAM, OPEN, MEMORY };
+
+static struct in_addr host;
 
 static const char *const names[] = {"tcp", "smc", "af_smc"};
 
@@ -67,7 +70,7 @@ static struct sockaddr_in address(enum proto server)
 {
 	return (struct sockaddr_in){.sin_family = AF_INET,
 				    .sin_port = htons(9000 + server),
-				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+				    .sin_addr = host};
 }
 
 static void read_all(int fd, char *buf, size_t len)
@@ -275,31 +278,52 @@ int main(int argc, char **argv)
 		{MEMORY, "memory", AFSMC, AFSMC},
 	};
 	const int count = sizeof(runs) / sizeof(runs[0]);
-	long rounds = argc > 1 ? atol(argv[1]) : 0;
-	long cycles = argc > 2 ? atol(argv[2]) : 0;
+	bool is_server = argc == 2 && !strcmp(argv[1], "-s");
+	bool is_client = argc > 2 && !strcmp(argv[1], "-c");
+	char **args = argv + (is_client ? 3 : 1);
+	long rounds = 0, cycles = 0;
+	const char *only = NULL;
 	double *times;
 
-	if (rounds < 1 || cycles < 1) {
-		fputs("usage: conn ROUNDS CYCLES\n", stderr);
+	if (is_client && inet_pton(AF_INET, argv[2], &host) != 1)
+		argc = 0;
+	else if (!is_client)
+		host.s_addr = htonl(is_server ? INADDR_ANY : INADDR_LOOPBACK);
+	if (!is_server && args < argv + argc - 1) {
+		rounds = atol(args[0]);
+		cycles = atol(args[1]);
+		only = args[2];
+	}
+	if (!is_server && (rounds < 1 || cycles < 1)) {
+		fputs("usage: conn [-c HOST] ROUNDS CYCLES [NAME]\n"
+		      "       conn -s\n",
+		      stderr);
 		return 2;
 	}
 	times = calloc(count * rounds, sizeof(*times));
 	if (!times)
 		die("calloc");
-	for (int proto = 0; proto < PROTOS; proto++)
+	for (int proto = 0; proto < PROTOS && !is_client; proto++)
 		start_server(proto);
+	while (is_server)
+		pause();
 
 	/* Round -1 warms up. */
 	for (long r = -1; r < rounds; r++) {
 		for (int i = 0; i < count; i++) {
-			double t = measure(runs[i].what, runs[i].server,
-					   runs[i].client, cycles);
+			double t;
 
+			if (only && strcmp(only, runs[i].name))
+				continue;
+			t = measure(runs[i].what, runs[i].server,
+				    runs[i].client, cycles);
 			if (r >= 0)
 				times[i * rounds + r] = t;
 		}
 	}
 	for (int i = 0; i < count; i++) {
+		if (only && strcmp(only, runs[i].name))
+			continue;
 		qsort(&times[i * rounds], rounds, sizeof(*times), compare);
 		printf("%s %s %s %.1f\n", runs[i].name, names[runs[i].server],
 		       names[runs[i].client], times[i * rounds + rounds / 2]);

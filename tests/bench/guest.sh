@@ -7,10 +7,36 @@ set -euo pipefail
 
 bench=$SMC_BUILD_DIR/tests/bench
 
+# How many connections servers declined because there was no device.
+declined() {
+	"$LAB_SMCCTL" reasons |
+		awk '$1 " " $2 == "srv 0x03030008" { n = $3 } END { print n + 0 }'
+}
+
 sysctl -qw net.ipv4.ip_local_port_range="10000 65000"
 sleep 3
 ulimit -n 10000
 "$bench/conn" 11 300 | awk '{ print $1, $2 "-" $3, $4 }'
+if [ "$LAB_SMC" = inet ]; then
+	# Without an EID there is no device that would do, and nothing is offered.
+	"$LAB_SMCCTL" ueid flush
+	"$bench/conn" 5 300 cycle |
+		awk '$2 == $3 { print "no-device", $2 "-" $3, $4 }'
+	# With one that might do, both sides offer SMC, and the server declines.
+	ip link add dummy0 type dummy
+	ip link set dummy0 up
+	modprobe rdma_rxe
+	rdma link add rxe0 type rxe netdev dummy0
+	before=$(declined)
+	"$bench/conn" 5 300 cycle |
+		awk '$2 == $3 { print "declined", $2 "-" $3, $4 }'
+	# Each connection of two pairs: a round more than 5, 600 in each.
+	after=$(declined)
+	[ $((after - before)) = $((2 * 6 * 600)) ] || {
+		echo "guest.sh: $((after - before)) connections were declined" >&2
+		exit 1
+	}
+fi
 [ "$LAB_SMC" = stock ] || exit 0
 
 # In a root of its own in memory: the clock of a guest that waits for the

@@ -119,17 +119,19 @@ lab_make_modules() {
 # lab_make_smc TMP BUILD ARG...: net/smc as "prepare ARG..." makes it.  Its
 # source stays beside it.
 lab_make_smc() {
-	local tmp=$1 build=$2
+	local tmp=$1 build=$2 test
 	shift 2
 	lab_say "building net/smc for ${build##*/}"
 	lab_quietly "$lab_dkms/prepare" "$@" "$tmp/src" || return 1
 	lab_make_modules "$tmp" "$build" || return 1
 	(cd "$tmp/src" && rm -rf ./*.o ./*.mod* .*.cmd ./*.symvers modules.order)
-	[ -d "$tmp/src/selftests" ] || return 0
-	# The second directory is where its "../../" leads to the harness.
-	lab_quietly gcc -Wall -O2 -I"$tmp/src/uapi" \
-		-I"${*: -1}/tools/testing/selftests/net/af_unix" \
-		-o "$tmp/smc_inet" "$tmp/src/selftests/smc_inet.c"
+	# The second directory is where their "../../" leads to the harness.
+	for test in "$tmp/src/selftests"/*.c; do
+		[ -e "$test" ] || continue
+		lab_quietly gcc -Wall -O2 -I"$tmp/src/uapi" \
+			-I"${*: -1}/tools/testing/selftests/net/af_unix" \
+			-o "$tmp/$(basename "$test" .c)" "$test" || return 1
+	done
 }
 
 lab_make_splat() {

@@ -96,15 +96,13 @@ static const char *state_name(unsigned int state)
 	}
 }
 
-static void print_addr(int family, const void *addr, __be16 port)
+static void print_addr(int family, const __be32 *addr, __be16 port)
 {
 	char text[INET6_ADDRSTRLEN];
 
-	/* Not filled in by the kernel for every socket. */
-	if (family != AF_INET && family != AF_INET6) {
-		printf(" -:%u", ntohs(port));
-		return;
-	}
+	/* The kernel says AF_SMC, whatever is below. */
+	if (family != AF_INET6)
+		family = addr[1] || addr[2] || addr[3] ? AF_INET6 : AF_INET;
 	inet_ntop(family, addr, text, sizeof(text));
 	printf(family == AF_INET6 ? " [%s]:%u" : " %s:%u", text, ntohs(port));
 }

@@ -69,6 +69,22 @@ __attribute__((noreturn)) static void die(const char *what)
 	exit(1);
 }
 
+/* What sort of connection it is that did not do what TCP does. */
+static void describe(const char *which, int fd)
+{
+	struct smc_status status = {0};
+	int domain = 0, protocol = 0, err = errno;
+	socklen_t len = sizeof(int);
+
+	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+	getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len);
+	len = sizeof(status);
+	getsockopt(fd, SOL_SMC, SMC_STATUS, &status, &len);
+	fprintf(stderr, "storm: %s: family %d, protocol %d, mode %d, 0x%x\n",
+		which, domain, protocol, status.mode, status.reason);
+	errno = err;
+}
+
 static unsigned int pick(unsigned int n)
 {
 	seed = seed * 1103515245 + 12345;
@@ -230,10 +246,15 @@ static void transfer(int from, int to)
 	char buf[PAYLOAD];
 	ssize_t n;
 
-	if (send(from, payload, PAYLOAD, MSG_NOSIGNAL) != PAYLOAD)
+	if (send(from, payload, PAYLOAD, MSG_NOSIGNAL) != PAYLOAD) {
+		describe("from", from);
+		describe("to", to);
 		die("send");
+	}
 	n = recv(to, buf, PAYLOAD, MSG_WAITALL);
 	if (n != PAYLOAD || memcmp(buf, payload, PAYLOAD)) {
+		describe("from", from);
+		describe("to", to);
 		errno = n < 0 ? errno : EBADMSG;
 		die("recv");
 	}

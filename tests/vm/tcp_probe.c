@@ -3,255 +3,83 @@
  * The one configurable TCP program of the guest suites.  Without --proto it
  * is an ordinary TCP program, which smc_run may turn into an SMC one.
  *
- *	tcp_probe server --port P [OPTIONS]	serves --count connections
+ *	tcp_probe server --port P [OPTIONS]	serves --threads x --count
+ *						connections
  *	tcp_probe client --host A --port P [OPTIONS]
  *
  * Over each connection both sides send --bytes bytes of a known stream at the
- * same time and compare every byte that arrives; then both shut down and must
- * see the end.  What ends early, late or differently is an error.
+ * same time, in pieces of 1 byte to 1 MiB, and compare every byte that arrives;
+ * then both shut down and must see the end.  What ends early, late or
+ * differently is an error, and so is a minute without any progress.
  *
- *	--io blocking|poll|epoll|sendfile	how data moves
+ *	--io WAY	how data moves and connections are made:
+ *		blocking	send() and recv(), a thread each
+ *		poll, epoll	one thread, the latter edge-triggered
+ *		sendfile	from a file
+ *		splice		file, pipe, socket, pipe, file
+ *		uring		io_uring; also accept and connect
+ *		zerocopy	MSG_ZEROCOPY, with each completion awaited
+ *		nonblock-early	send and receive without waiting for connect()
  *	--bytes N	per direction and connection (default 1000000)
- *	--count N	connections, one after the other (default 1)
+ *	--threads N	connections at once, a thread or two each (default 1)
+ *	--count N	connections of a thread, one after the other (default 1)
+ *	--seed N	of the sizes of pieces; printed if something fails
  *	--proto tcp|smc|af_smc	what socket() asks for (default tcp)
- *	--at-end CMD	shell command run after the transfer while the
- *			connection is open, with PROBE_INODE (of the socket),
- *			PROBE_PORT (local) and PROBE_DOMAIN, PROBE_PROTOCOL set
+ *	--ipsec		socket with an IPsec policy, which excludes SMC but
+ *			changes nothing (needs the module xfrm_user)
+ *	--at-end CMD	shell command run after the last transfer (with threads:
+ *			the client's first one's) while the connection is open,
+ *			with PROBE_INODE (of the socket), PROBE_PORT (local)
+ *			and PROBE_DOMAIN, PROBE_PROTOCOL set
+ *
+ * Options may also be in the environment, in PROBE_OPTIONS, between blanks.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <linux/xfrm.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/mman.h>
-#include <sys/sendfile.h>
-#include <sys/socket.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "smc_uapi.h"
+#include "tcp_probe.h"
 
-#define CHUNK 65536
+#define MAX_THREADS 1000
 
-static const char *opt_host, *opt_io = "blocking", *opt_proto = "tcp";
-static const char *opt_at_end;
+uint64_t opt_bytes = 1000000, opt_seed;
+
+static const char *opt_host, *opt_proto = "tcp", *opt_at_end;
+static const struct way *opt_way;
 static int opt_port;
-static long opt_count = 1;
-static uint64_t opt_bytes = 1000000;
-static bool is_server;
+static long opt_count = 1, opt_threads = 1;
+static bool opt_ipsec, is_server;
 
-__attribute__((format(printf, 1, 2))) static void fail(const char *fmt, ...)
+void fail(const char *fmt, ...)
 {
+	char text[512];
 	va_list ap;
 
-	fflush(stdout);
-	fprintf(stderr, "tcp_probe: %s: ", is_server ? "server" : "client");
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
-	exit(1);
+	fflush(stdout);
+	fprintf(stderr, "tcp_probe: %s: %s (--seed %llu)\n",
+		is_server ? "server" : "client", text,
+		(unsigned long long)opt_seed);
+	_exit(1);
 }
 
-/* splitmix64: word @i of stream @seed. */
-static uint64_t word(uint64_t seed, uint64_t i)
-{
-	uint64_t z = (seed << 48) + (i + 1) * 0x9e3779b97f4a7c15;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	return z ^ (z >> 31);
-}
-
-/* The bytes [@pos, @pos + @len) of stream @seed. */
-static void pattern(uint64_t seed, uint64_t pos, unsigned char *buf, size_t len)
-{
-	uint64_t w;
-
-	while (len && pos % 8) {
-		w = word(seed, pos / 8);
-		*buf++ = ((unsigned char *)&w)[pos % 8];
-		pos++;
-		len--;
-	}
-	for (; len >= 8; len -= 8, pos += 8, buf += 8) {
-		w = word(seed, pos / 8);
-		memcpy(buf, &w, 8);
-	}
-	if (len) {
-		w = word(seed, pos / 8);
-		memcpy(buf, &w, len);
-	}
-}
-
-/* One direction of one connection. */
-struct half {
-	int fd;
-	uint64_t seed;
-	uint64_t pos;
-	uint64_t rnd; /* the sizes of reads and writes */
-	int file; /* sendfile: the stream as a file */
-};
-
-static bool complete(const struct half *half)
-{
-	return half->pos == opt_bytes;
-}
-
-static size_t next_size(struct half *half)
-{
-	half->rnd = half->rnd * 6364136223846793005 + 1442695040888963407;
-	/* Mostly large, now and then a few bytes. */
-	return (half->rnd >> 60) ? CHUNK - (half->rnd >> 50)
-				 : 1 + (half->rnd >> 40) % 32;
-}
-
-/* Sends the next piece; false if the socket would block. */
-static bool send_some(struct half *half)
-{
-	unsigned char buf[CHUNK];
-	size_t len = next_size(half);
-	ssize_t n;
-
-	if (len > opt_bytes - half->pos)
-		len = opt_bytes - half->pos;
-	if (half->file >= 0) {
-		n = sendfile(half->fd, half->file, NULL, len);
-	} else {
-		pattern(half->seed, half->pos, buf, len);
-		n = send(half->fd, buf, len, 0);
-	}
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return false;
-	if (n <= 0)
-		fail("send at %llu: %s", (unsigned long long)half->pos,
-		     n ? strerror(errno) : "nothing sent");
-	half->pos += n;
-	return true;
-}
-
-/* Receives and compares the next piece; false if the socket would block. */
-static bool recv_some(struct half *half)
-{
-	unsigned char got[CHUNK], want[CHUNK];
-	ssize_t n;
-
-	n = recv(half->fd, got, next_size(half), 0);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return false;
-	if (n < 0)
-		fail("recv at %llu: %s", (unsigned long long)half->pos,
-		     strerror(errno));
-	if (n == 0)
-		fail("stream ended at %llu of %llu",
-		     (unsigned long long)half->pos,
-		     (unsigned long long)opt_bytes);
-	if (half->pos + n > opt_bytes)
-		fail("more than %llu bytes", (unsigned long long)opt_bytes);
-	pattern(half->seed, half->pos, want, n);
-	if (memcmp(got, want, n))
-		fail("wrong data in [%llu, %llu)",
-		     (unsigned long long)half->pos,
-		     (unsigned long long)half->pos + n);
-	half->pos += n;
-	return true;
-}
-
-static void *send_thread(void *arg)
-{
-	struct half *tx = arg;
-
-	while (!complete(tx))
-		send_some(tx);
-	return NULL;
-}
-
-static void run_blocking(struct half *tx, struct half *rx)
-{
-	pthread_t thread;
-	int rc;
-
-	rc = pthread_create(&thread, NULL, send_thread, tx);
-	if (rc)
-		fail("pthread_create: %s", strerror(rc));
-	while (!complete(rx))
-		recv_some(rx);
-	pthread_join(thread, NULL);
-}
-
-static void run_poll(struct half *tx, struct half *rx)
-{
-	struct pollfd pfd = {.fd = tx->fd};
-
-	while (!complete(tx) || !complete(rx)) {
-		pfd.events = (complete(tx) ? 0 : POLLOUT) |
-			     (complete(rx) ? 0 : POLLIN);
-		if (poll(&pfd, 1, 60000) <= 0)
-			fail("poll: no event in 60 s (sent %llu, received "
-			     "%llu)",
-			     (unsigned long long)tx->pos,
-			     (unsigned long long)rx->pos);
-		if (pfd.revents & (POLLERR | POLLNVAL))
-			fail("poll: revents 0x%x", pfd.revents);
-		if (pfd.revents & POLLOUT && !complete(tx))
-			send_some(tx);
-		if (pfd.revents & (POLLIN | POLLHUP) && !complete(rx))
-			recv_some(rx);
-	}
-}
-
-/* Edge-triggered: an edge that is lost shows as a time-out. */
-static void run_epoll(struct half *tx, struct half *rx)
-{
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET};
-	int ep;
-
-	ep = epoll_create1(EPOLL_CLOEXEC);
-	if (ep < 0 || epoll_ctl(ep, EPOLL_CTL_ADD, tx->fd, &ev))
-		fail("epoll: %s", strerror(errno));
-	for (;;) {
-		/* In turns: neither direction may starve the other. */
-		bool sent = !complete(tx) && send_some(tx);
-		bool received = !complete(rx) && recv_some(rx);
-
-		if (complete(tx) && complete(rx))
-			break;
-		if (!sent && !received && epoll_wait(ep, &ev, 1, 60000) <= 0)
-			fail("epoll: no event in 60 s (sent %llu, received "
-			     "%llu)",
-			     (unsigned long long)tx->pos,
-			     (unsigned long long)rx->pos);
-	}
-	close(ep);
-}
-
-static int pattern_file(uint64_t seed)
-{
-	unsigned char *map;
-	int fd;
-
-	fd = memfd_create("stream", MFD_CLOEXEC);
-	if (fd < 0 || ftruncate(fd, opt_bytes))
-		fail("memfd: %s", strerror(errno));
-	map = mmap(NULL, opt_bytes, PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		fail("mmap: %s", strerror(errno));
-	pattern(seed, 0, map, opt_bytes);
-	munmap(map, opt_bytes);
-	return fd;
-}
-
-static int get_int(int fd, int name)
+int get_int(int fd, int name)
 {
 	socklen_t len = sizeof(int);
 	int value = -1;
@@ -261,20 +89,16 @@ static int get_int(int fd, int name)
 	return value;
 }
 
-static void at_end(int fd)
+static void at_end(int fd, unsigned int port)
 {
-	struct sockaddr_storage addr;
-	socklen_t len = sizeof(addr);
 	char value[32];
 	struct stat st;
 
-	if (fstat(fd, &st) || getsockname(fd, (struct sockaddr *)&addr, &len))
-		fail("getsockname: %s", strerror(errno));
+	if (fstat(fd, &st))
+		fail("fstat: %s", strerror(errno));
 	snprintf(value, sizeof(value), "%lu", (unsigned long)st.st_ino);
 	setenv("PROBE_INODE", value, 1);
-	/* The port is at the same place in both families. */
-	snprintf(value, sizeof(value), "%u",
-		 ntohs(((struct sockaddr_in *)&addr)->sin_port));
+	snprintf(value, sizeof(value), "%u", port);
 	setenv("PROBE_PORT", value, 1);
 	snprintf(value, sizeof(value), "%d", get_int(fd, SO_DOMAIN));
 	setenv("PROBE_DOMAIN", value, 1);
@@ -284,59 +108,88 @@ static void at_end(int fd)
 		fail("--at-end failed: %s", opt_at_end);
 }
 
+/* The same place in both families. */
+static unsigned int port_of(int fd, bool of_peer)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+	int rc;
+
+	rc = of_peer ? getpeername(fd, (struct sockaddr *)&addr, &len)
+		     : getsockname(fd, (struct sockaddr *)&addr, &len);
+	if (rc)
+		fail("get%sname: %s", of_peer ? "peer" : "sock",
+		     strerror(errno));
+	return ntohs(((struct sockaddr_in *)&addr)->sin_port);
+}
+
 /* Half-closes, and expects the peer to have done so after its last byte. */
 static void expect_end(int fd)
 {
 	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 	char byte;
+	ssize_t n;
 
 	if (shutdown(fd, SHUT_WR))
 		fail("shutdown: %s", strerror(errno));
 	if (poll(&pfd, 1, 60000) != 1)
 		fail("no end of stream in 60 s");
-	if (recv(fd, &byte, 1, MSG_DONTWAIT))
-		fail("no end after %llu bytes", (unsigned long long)opt_bytes);
+	n = recv(fd, &byte, 1, MSG_DONTWAIT);
+	if (n)
+		fail("no end after %llu bytes: %s",
+		     (unsigned long long)opt_bytes,
+		     n < 0 ? strerror(errno) : "one more");
 }
 
-static void transfer(int fd, bool last)
+static void transfer(int fd, bool is_last)
 {
-	struct half tx = {
-		.fd = fd, .seed = 1 + is_server, .rnd = 1, .file = -1};
-	struct half rx = {.fd = fd, .seed = 2 - is_server, .rnd = 2};
-	int flags;
-
-	if (!strcmp(opt_io, "sendfile"))
-		tx.file = pattern_file(tx.seed);
-	if (!strcmp(opt_io, "poll") || !strcmp(opt_io, "epoll")) {
-		flags = fcntl(fd, F_GETFL);
-		if (fcntl(fd, F_SETFL, flags | O_NONBLOCK))
-			fail("fcntl: %s", strerror(errno));
-	}
-	if (!strcmp(opt_io, "poll"))
-		run_poll(&tx, &rx);
-	else if (!strcmp(opt_io, "epoll"))
-		run_epoll(&tx, &rx);
-	else
-		run_blocking(&tx, &rx);
-	if (tx.file >= 0)
-		close(tx.file);
-	if (last && opt_at_end)
-		at_end(fd);
+	move_streams(opt_way, fd, is_server, port_of(fd, is_server));
+	if (is_last && opt_at_end)
+		at_end(fd, port_of(fd, false));
 	expect_end(fd);
+	close(fd);
 }
 
-static int open_socket(int family, int flags)
+/* All packets pass, but SMC keeps away from sockets with a policy. */
+static void set_policy(int fd, int family)
 {
-	int fd;
+	struct xfrm_userpolicy_info policy = {
+		.sel.family = family,
+		.lft = {.soft_byte_limit = XFRM_INF,
+			.hard_byte_limit = XFRM_INF,
+			.soft_packet_limit = XFRM_INF,
+			.hard_packet_limit = XFRM_INF},
+		.dir = XFRM_POLICY_OUT,
+		.action = XFRM_POLICY_ALLOW,
+	};
+	int rc;
 
-	if (!strcmp(opt_proto, "smc"))
-		fd = socket(family, SOCK_STREAM | flags, IPPROTO_SMC);
-	else if (!strcmp(opt_proto, "af_smc"))
-		fd = socket(AF_SMC, SOCK_STREAM | flags, family == AF_INET6);
+	if (family == AF_INET)
+		rc = setsockopt(fd, IPPROTO_IP, IP_XFRM_POLICY, &policy,
+				sizeof(policy));
 	else
-		fd = socket(family, SOCK_STREAM | flags, 0);
+		rc = setsockopt(fd, IPPROTO_IPV6, IPV6_XFRM_POLICY, &policy,
+				sizeof(policy));
+	if (rc)
+		fail("IPsec policy: %s", strerror(errno));
+}
+
+static int open_socket(int family)
+{
+	int type = SOCK_STREAM | SOCK_CLOEXEC, fd;
+
+	if (opt_way->nonblock)
+		type |= SOCK_NONBLOCK;
+	if (!strcmp(opt_proto, "smc"))
+		fd = socket(family, type, IPPROTO_SMC);
+	else if (!strcmp(opt_proto, "af_smc"))
+		fd = socket(AF_SMC, type, family == AF_INET6);
+	else
+		fd = socket(family, type, 0);
 	if (fd < 0)
 		fail("socket(%s): %s", opt_proto, strerror(errno));
+	if (opt_ipsec)
+		set_policy(fd, family);
 	return fd;
 }
 
@@ -357,98 +210,129 @@ static socklen_t parse_addr(const char *host, struct sockaddr_storage *ret_addr)
 		return sizeof(*in6);
 	}
 	fail("not an address: %s", host);
-	return 0;
+}
+
+static void start_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
+{
+	int rc = pthread_create(thread, NULL, fn, arg);
+
+	if (rc)
+		fail("pthread_create: %s", strerror(rc));
+}
+
+static void *serve_one(void *arg)
+{
+	long fd = (long)arg;
+
+	transfer(fd, false);
+	return NULL;
 }
 
 static void serve(void)
 {
+	int one = 1, flags = SOCK_CLOEXEC, lsk, fd;
+	long total = opt_count * opt_threads;
 	struct sockaddr_storage addr;
-	int one = 1, lsk, fd;
+	pthread_t *threads;
 	socklen_t len;
 
+	if (opt_way->nonblock)
+		flags |= SOCK_NONBLOCK;
+	threads = calloc(total, sizeof(*threads));
+	if (!threads)
+		fail("calloc: %s", strerror(errno));
 	len = parse_addr(opt_host ? opt_host : "::", &addr);
-	lsk = open_socket(addr.ss_family, SOCK_CLOEXEC);
+	lsk = open_socket(addr.ss_family);
 	if (setsockopt(lsk, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
-	    bind(lsk, (struct sockaddr *)&addr, len) || listen(lsk, 16))
+	    bind(lsk, (struct sockaddr *)&addr, len) || listen(lsk, SOMAXCONN))
 		fail("listen: %s", strerror(errno));
-	for (long i = 0; i < opt_count; i++) {
-		fd = accept4(lsk, NULL, NULL, SOCK_CLOEXEC);
+	for (long i = 0; i < total; i++) {
+		fd = opt_way->accept(lsk, flags);
 		if (fd < 0)
 			fail("accept: %s", strerror(errno));
-		transfer(fd, i == opt_count - 1);
-		close(fd);
+		if (opt_threads == 1)
+			transfer(fd, i == total - 1);
+		else
+			start_thread(&threads[i], serve_one, (void *)(long)fd);
 	}
+	for (long i = 0; i < total && opt_threads > 1; i++)
+		pthread_join(threads[i], NULL);
+	free(threads);
 	close(lsk);
 }
 
-/* Non-blocking for the modes that are: connect() is part of the test. */
-static int connect_to(const struct sockaddr_storage *addr, socklen_t len)
+static void *connect_all(void *arg)
 {
-	bool nonblock = !strcmp(opt_io, "poll") || !strcmp(opt_io, "epoll");
-	struct pollfd pfd;
-	int fd, rc;
+	struct sockaddr_storage addr;
+	bool is_first = !arg;
+	socklen_t len;
+	int fd;
 
-	fd = open_socket(addr->ss_family,
-			 SOCK_CLOEXEC | (nonblock ? SOCK_NONBLOCK : 0));
-	rc = connect(fd, (const struct sockaddr *)addr, len);
-	if (rc && nonblock && errno == EINPROGRESS) {
-		pfd = (struct pollfd){.fd = fd, .events = POLLOUT};
-		if (poll(&pfd, 1, 60000) != 1)
-			fail("connect: no event in 60 s");
-		errno = get_int(fd, SO_ERROR);
-		rc = errno ? -1 : 0;
+	len = parse_addr(opt_host, &addr);
+	for (long i = 0; i < opt_count; i++) {
+		fd = open_socket(addr.ss_family);
+		if (opt_way->connect(fd, (struct sockaddr *)&addr, len))
+			fail("connect: %s", strerror(errno));
+		transfer(fd, is_first && i == opt_count - 1);
 	}
-	if (rc)
-		fail("connect: %s", strerror(errno));
-	return fd;
+	return NULL;
 }
 
 static void run_client(void)
 {
-	struct sockaddr_storage addr;
-	socklen_t len;
-	int fd;
+	pthread_t threads[MAX_THREADS];
 
 	if (!opt_host)
 		fail("--host is missing");
-	len = parse_addr(opt_host, &addr);
-	for (long i = 0; i < opt_count; i++) {
-		fd = connect_to(&addr, len);
-		transfer(fd, i == opt_count - 1);
-		close(fd);
-	}
+	for (long i = 1; i < opt_threads; i++)
+		start_thread(&threads[i], connect_all, (void *)i);
+	connect_all(NULL);
+	for (long i = 1; i < opt_threads; i++)
+		pthread_join(threads[i], NULL);
 }
 
-static bool one_of(const char *word_, const char *const *list)
+/* A server that waits for its first client makes no progress either. */
+static void *watch(void *arg)
+{
+	uint64_t before, now = 0;
+
+	do {
+		before = now;
+		sleep(60);
+		now = bytes_moved();
+	} while (now != before || (is_server && !now));
+	(void)arg;
+	fail("nothing moved in 60 s, after %llu bytes",
+	     (unsigned long long)now);
+}
+
+static bool one_of(const char *word, const char *const *list)
 {
 	for (; *list; list++)
-		if (!strcmp(word_, *list))
+		if (!strcmp(word, *list))
 			return true;
 	return false;
 }
 
-int main(int argc, char **argv)
+static void parse_options(int argc, char **argv)
 {
-	static const char *const ios[] = {"blocking", "poll", "epoll",
-					  "sendfile", NULL};
 	static const char *const protos[] = {"tcp", "smc", "af_smc", NULL};
 	static const struct option options[] = {
 		{"host", required_argument, NULL, 'h'},
 		{"port", required_argument, NULL, 'p'},
 		{"io", required_argument, NULL, 'i'},
 		{"bytes", required_argument, NULL, 'b'},
+		{"threads", required_argument, NULL, 't'},
 		{"count", required_argument, NULL, 'c'},
+		{"seed", required_argument, NULL, 's'},
 		{"proto", required_argument, NULL, 'P'},
+		{"ipsec", no_argument, NULL, 'x'},
 		{"at-end", required_argument, NULL, 'e'},
 		{0},
 	};
 	int c;
 
-	if (argc > 1 && !strcmp(argv[1], "server"))
-		is_server = true;
-	else if (argc < 2 || strcmp(argv[1], "client"))
-		fail("first argument: server or client");
-	optind = 2;
+	optind = 0;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case 'h':
@@ -458,33 +342,75 @@ int main(int argc, char **argv)
 			opt_port = atoi(optarg);
 			break;
 		case 'i':
-			opt_io = optarg;
+			opt_way = find_way(optarg);
+			if (!opt_way)
+				fail("--io %s: no such way", optarg);
 			break;
 		case 'b':
 			opt_bytes = strtoull(optarg, NULL, 10);
 			break;
+		case 't':
+			opt_threads = atol(optarg);
+			break;
 		case 'c':
 			opt_count = atol(optarg);
 			break;
+		case 's':
+			opt_seed = strtoull(optarg, NULL, 10);
+			break;
 		case 'P':
 			opt_proto = optarg;
+			break;
+		case 'x':
+			opt_ipsec = true;
 			break;
 		case 'e':
 			opt_at_end = optarg;
 			break;
 		default:
-			return 2;
+			exit(2);
 		}
 	}
-	if (optind != argc || !one_of(opt_io, ios) ||
-	    !one_of(opt_proto, protos) || opt_port < 1 || opt_bytes < 1)
+	if (optind != argc || !one_of(opt_proto, protos))
+		fail("wrong arguments, see the top of tcp_probe.c");
+}
+
+static void parse_environment(void)
+{
+	static char text[256];
+	char *words[32] = {"PROBE_OPTIONS"};
+	int n = 1;
+
+	snprintf(text, sizeof(text), "%s", getenv("PROBE_OPTIONS") ?: "");
+	for (char *word = strtok(text, " "); word && n < 31;
+	     word = strtok(NULL, " "))
+		words[n++] = word;
+	parse_options(n, words);
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t watcher;
+
+	if (argc > 1 && !strcmp(argv[1], "server"))
+		is_server = true;
+	else if (argc < 2 || strcmp(argv[1], "client"))
+		fail("first argument: server or client");
+	opt_way = find_way("blocking");
+	if (getrandom(&opt_seed, 4, 0) != 4)
+		fail("getrandom: %s", strerror(errno));
+	parse_environment();
+	parse_options(argc - 1, argv + 1);
+	if (opt_port < 1 || opt_bytes < 1 || opt_count < 1 || opt_threads < 1 ||
+	    opt_threads > MAX_THREADS)
 		fail("wrong arguments, see the top of tcp_probe.c");
 	signal(SIGPIPE, SIG_IGN);
+	start_thread(&watcher, watch, NULL);
 	if (is_server)
 		serve();
 	else
 		run_client();
-	printf("ok %ld x %llu bytes each way\n", opt_count,
+	printf("ok %ld x %llu bytes each way\n", opt_count * opt_threads,
 	       (unsigned long long)opt_bytes);
 	return 0;
 }

@@ -37,31 +37,37 @@ vm_until() {
 vm_serve() {
 	local port=$1
 	shift
-	"$@" >"$T_TMP/server.$port" 2>&1 &
+	vm_log=$T_TMP/server.$port
+	"$@" >"$vm_log" 2>&1 &
 	vm_pids+=($!)
 	vm_until 30 vm_listens "$port" || {
 		t_diag "no server on port $port: $*"
-		t_diag "$(cat "$T_TMP/server.$port")"
+		t_diag "$(cat "$vm_log")"
 		return 1
 	}
 }
 
-# Waits for the last server started; its status.
+# Waits for the last server started; its status, and its output if it failed.
 vm_served() {
-	wait "${vm_pids[-1]}"
+	local rc=0
+	wait "${vm_pids[-1]}" || rc=$?
+	[ $rc = 0 ] || cat "$vm_log"
+	return $rc
 }
 
 # vm_stream PORT NAME FROM TO IO BYTES SERVER-PREFIX... -- CLIENT-PREFIX...: a
 # stream both ways between a probe that listens at FROM and one that connects to
-# TO, each started by its prefix; marks before it, and leaves srv.end, clnt.end.
+# TO, each started by its prefix; marks before it, and leaves srv.end, clnt.end
+# (not those of an earlier stream, if this one fails).
 vm_stream() {
-	local port=$1 name=$2 from=$3 to=$4 io=$5 bytes=$6 server=()
+	local port=$1 name=$2 from=$3 to=$4 io=$5 bytes=$6 server=() failed=$t_failed
 	shift 6
 	while [ "$1" != -- ]; do
 		server+=("$1")
 		shift
 	done
 	shift
+	rm -f "$T_TMP/srv.end" "$T_TMP/clnt.end"
 	vm_mark
 	vm_serve "$port" "${server[@]}" "$VM_PROBE" server --host "$from" \
 		--port "$port" --io "$io" --bytes "$bytes" \
@@ -69,6 +75,11 @@ vm_stream() {
 	t_check "$name: client" "$@" "$VM_PROBE" client --host "$to" \
 		--port "$port" --io "$io" --bytes "$bytes" \
 		--at-end "$VM_AT_END $T_TMP/clnt.end"
+	# A server that waits for more connections would wait for ever.
+	[ "$t_failed" = "$failed" ] || {
+		sleep 1
+		kill "${vm_pids[-1]}" 2>/dev/null || true
+	}
 	t_check "$name: server" vm_served
 }
 
@@ -77,7 +88,7 @@ vm_stat() {
 	"$LAB_SMCCTL" stats | awk -v key="$1" '$1 == key { print $2 }'
 }
 
-# vm_mark, then vm_moved KEY and vm_fell_back SIDE CODE: by how much a counter
+# vm_mark, then vm_moved KEY... and vm_fell_back SIDE CODE: by how much counters
 # moved since, and how often SIDE (clnt, srv) fell back for CODE.
 vm_mark() {
 	"$LAB_SMCCTL" stats >"$T_TMP/mark"
@@ -85,9 +96,14 @@ vm_mark() {
 }
 
 vm_moved() {
-	local before
-	before=$(awk -v key="$1" '$1 == key { print $2 }' "$T_TMP/mark")
-	echo $(($(vm_stat "$1") - before))
+	"$LAB_SMCCTL" stats | awk -v keys="$*" '
+		NR == FNR { before[$1] = $2; next }
+		{ moved[$1] = $2 - before[$1] }
+		END {
+			n = split(keys, key, " ")
+			for (i = 1; i <= n; i++)
+				printf "%.0f%s", moved[key[i]], i < n ? " " : "\n"
+		}' "$T_TMP/mark" -
 }
 
 vm_fell_back() {
@@ -98,9 +114,9 @@ vm_fell_back() {
 			END { print after - (seen == 2 ? before : 0) }'
 }
 
-# vm_end FILE KEY: one value that at_end.sh recorded.
+# vm_end FILE KEY: one value that at_end.sh recorded, if it did.
 vm_end() {
-	awk -v key="$2" '$1 == key { print $2 }' "$1"
+	[ ! -e "$1" ] || awk -v key="$2" '$1 == key { print $2 }' "$1"
 }
 
 # t_smc NAME KIND FILE BYTES: the connection recorded in FILE ran over KIND
@@ -108,14 +124,15 @@ vm_end() {
 # connection fell back, TCP carried no more than the handshake, and SMC's own
 # counters hold the payload.
 t_smc() {
-	local name=$1 kind=$2 file=$3 bytes=$4 tech tcp moved
+	local name=$1 kind=$2 file=$3 bytes=$4 tech tcp moved clnt srv rx tx
 	tech=$(echo "$kind" | tr -d - | tr '[:upper:]' '[:lower:]')
 	t_is "$(vm_end "$file" mode)" "$kind" "$name: diag says $kind"
-	t_is "$(vm_moved fallback.clnt) $(vm_moved fallback.srv)" "0 0" \
-		"$name: nothing fell back"
+	read -r clnt srv rx tx < <(vm_moved fallback.clnt fallback.srv \
+		"$tech.rx_bytes" "$tech.tx_bytes")
+	t_is "$clnt $srv" "0 0" "$name: nothing fell back"
 	tcp=$(vm_end "$file" tcp_bytes)
 	t_ok $((tcp < 1 || tcp > 4096)) "$name: TCP carried the handshake only"
-	moved=$(($(vm_moved "$tech.tx_bytes") + $(vm_moved "$tech.rx_bytes")))
+	moved=$((rx + tx))
 	t_ok $((moved < bytes)) "$name: SMC carried the payload"
 	[ "$moved" -ge "$bytes" ] ||
 		t_diag "$moved of $bytes bytes over $kind, $tcp over TCP"
@@ -128,10 +145,25 @@ t_fell_back() {
 	local name=$1 side=$2 code=$3 file=$4 bytes=$5 tcp
 	t_is "$(vm_fell_back "$side" "$code")" 1 \
 		"$name: $side fell back once, for $code"
-	t_is "$(vm_moved smcd.clnt) $(vm_moved smcd.srv) $(vm_moved smcr.clnt) $(vm_moved smcr.srv)" \
-		"0 0 0 0" "$name: no SMC connection was made"
+	t_is "$(vm_moved smcd.clnt smcd.srv smcr.clnt smcr.srv)" "0 0 0 0" \
+		"$name: no SMC connection was made"
 	tcp=$(vm_end "$file" tcp_bytes)
 	t_ok $((tcp < bytes)) "$name: TCP carried the payload"
+}
+
+# vm_declined PORT NAME SIDE CODE IO SERVER-PREFIX... -- CLIENT-PREFIX...: a
+# stream over TCP, because SIDE declined SMC for CODE in the handshake.
+vm_declined() {
+	local port=$1 name=$2 side=$3 code=$4 io=$5 other=clnt bytes=100000
+	[ "$side" = srv ] || other=srv
+	shift 5
+	vm_stream "$port" "$name" 127.0.0.1 127.0.0.1 "$io" $bytes "$@"
+	t_fell_back "$name, its side" "$side" "$code" "$T_TMP/$side.end" \
+		$((2 * bytes))
+	t_fell_back "$name, the other" $other 0x05000000 "$T_TMP/$other.end" \
+		$((2 * bytes))
+	t_is "$(vm_end "$T_TMP/srv.end" protocol) $(vm_end "$T_TMP/clnt.end" protocol)" \
+		"6 6" "$name: TCP sockets"
 }
 
 # The selftest that belongs to the project's module: its KTAP into FILE, then

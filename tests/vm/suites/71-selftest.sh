@@ -6,20 +6,34 @@
 # lab:
 # label: vm
 #
-# The selftest of the patch series: what used to differ from TCP, SMC_USE and
-# SMC_STATUS.
+# The selftests of the patch series: what used to differ from TCP, SMC_USE and
+# SMC_STATUS; and what live SMC can do.
 set -euo pipefail
 # shellcheck source=../vmlib.sh
 . "$SMC_SOURCE_DIR/tests/vm/vmlib.sh"
 
-vm_selftest "$T_TMP/ktap"
-while read -r name; do
-	t_ok "$(vm_selftest_status "$T_TMP/ktap" "$name")" "$name"
-done < <(vm_selftest_names "$T_TMP/ktap")
-t_is "$(grep -c '^ok' "$T_TMP/ktap")" "$(sed -n 's/^1\.\.//p' "$T_TMP/ktap")" \
-	"as many results as planned"
-# The lab has a loopback device and a UEID.
+# judge FILE: its results as points.
+judge() {
+	local name
+	while read -r name; do
+		t_ok "$(vm_selftest_status "$1" "$name")" "$name"
+	done < <(vm_selftest_names "$1")
+	t_is "$(grep -c '^ok' "$1")" "$(sed -n 's/^1\.\.//p' "$1")" \
+		"$(basename "$1"): as many results as planned"
+	! grep -q "^not ok" "$1" || t_diag "$(cat "$1")"
+}
+
+# Without an EID nothing is SMC: these are the sockets that stay TCP.
+"$LAB_SMCCTL" ueid flush
+vm_selftest "$T_TMP/smc_inet"
+judge "$T_TMP/smc_inet"
+"$LAB_SMCCTL" ueid add SMCLAB
+"$LAB_SELFTEST" -t status_af_smc >"$T_TMP/status" 2>&1 || true
 t_check "SMC_STATUS of a live AF_SMC socket says SMC-D" \
-	grep -q 'status_af_smc:mode 3$' "$T_TMP/ktap"
-! grep -q "^not ok" "$T_TMP/ktap" || t_diag "$(cat "$T_TMP/ktap")"
+	grep -q 'status_af_smc:mode 3$' "$T_TMP/status"
+
+"${LAB_SELFTEST}_live" >"$T_TMP/smc_inet_live" 2>&1 || true
+judge "$T_TMP/smc_inet_live"
+t_is "$(grep -c ':status:mode 3$' "$T_TMP/smc_inet_live")" 3 \
+	"SMC_STATUS says SMC-D: IPv4, IPv6, mapped"
 t_done

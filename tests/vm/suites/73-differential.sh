@@ -36,6 +36,9 @@ run() {
 	done
 }
 
+# Without an EID SMC cannot be used, so nobody offers it.
+"$LAB_SMCCTL" ueid flush
+
 # SMC goes first: what TCP makes of the first socket it sees, like the tables of
 # kTLS and sockmap, it makes of one that asked for SMC.
 when=

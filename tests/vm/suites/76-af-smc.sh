@@ -6,8 +6,9 @@
 # lab:
 # label: vm
 #
-# AF_SMC works beside the inet path: SMC-D between its sockets, TCP with
-# everybody else, and what used to go wrong when one fell back.
+# AF_SMC works beside the inet path: SMC-D between its sockets and with those of
+# the inet path, TCP with everybody else, and what used to go wrong when one fell
+# back.
 set -euo pipefail
 # shellcheck source=../vmlib.sh
 . "$SMC_SOURCE_DIR/tests/vm/vmlib.sh"
@@ -35,9 +36,9 @@ for io in blocking poll epoll sendfile; do
 	stream "TCP to AF_SMC $io" ::1 $io 1000000 "${af_smc[@]}" --
 	t_fell_back "TCP to AF_SMC $io" srv $peer_has_no_smc "$T_TMP/srv.end" 1000000
 	stream "AF_SMC to inet $io" 127.0.0.1 $io 1000000 "${inet[@]}" -- "${af_smc[@]}"
-	t_fell_back "AF_SMC to inet $io" clnt $peer_has_no_smc "$T_TMP/clnt.end" 1000000
+	t_smc "AF_SMC to inet $io" SMC-D "$T_TMP/clnt.end" 2000000
 	stream "inet to AF_SMC $io" ::1 $io 1000000 "${af_smc[@]}" -- "${inet[@]}"
-	t_fell_back "inet to AF_SMC $io" srv $peer_has_no_smc "$T_TMP/srv.end" 1000000
+	t_smc "inet to AF_SMC $io" SMC-D "$T_TMP/srv.end" 2000000
 done
 
 # A connection that fell back delivers what SO_LINGER waits for, on either side;

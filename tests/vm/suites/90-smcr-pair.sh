@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # bases: 6.12
-# smc: stock
+# smc: inet
 # profiles: fast
 # lab: --pair --ready 7099
 # label: pair
@@ -86,10 +86,11 @@ for io in blocking poll epoll sendfile; do
 	stream "SMC-R $io" "${port_of[$io]}" $io $small
 done
 stream "SMC-R 40 MB both ways" 7010 blocking $large
-plain "TCP server" clnt 0x03010000 7020 $server_addr "$VM_SMC_RUN"
+plain "TCP server" clnt "" 7020 $server_addr "$VM_SMC_RUN"
 plain "TCP client" clnt "" 7030 $server_addr
-# SMC-R version 2 is IPv4 only: declined for want of a device.
-plain "IPv6" clnt 0x03030000 7040 fd77::1 "$VM_SMC_RUN"
+# SMC-R version 2 is IPv4 only, which leaves the loopback device; the peer is
+# another host, and declines.
+plain "IPv6" clnt 0x05000000 7040 fd77::1 "$VM_SMC_RUN"
 
 # Connection after connection re-uses the link group.
 vm_mark
