@@ -89,19 +89,6 @@ const char *res(long rc)
 	return buf;
 }
 
-void nap(int ms)
-{
-	poll(NULL, 0, ms);
-}
-
-long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /*
  * Sockets
  */
@@ -253,13 +240,6 @@ const char *so_error(int fd)
 	int err = get_int(fd, SOL_SOCKET, SO_ERROR);
 
 	return err ? err_name(err < 0 ? errno : err) : "0";
-}
-
-int wait_for(int fd, int events, int ms)
-{
-	struct pollfd pfd = {.fd = fd, .events = events};
-
-	return poll(&pfd, 1, ms) == 1 ? pfd.revents : 0;
 }
 
 /*

@@ -23,6 +23,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "probe.h"
 #include "smc_uapi.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -34,16 +35,6 @@ enum family { V4, V6, MAPPED };
 
 extern enum family family;
 extern bool with_smc; /* else the same is asked of TCP */
-
-struct addr {
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-		struct sockaddr_storage ss;
-	};
-	socklen_t len;
-};
 
 /* A connection; @me is the end that the test is about. */
 struct pair {
@@ -77,9 +68,6 @@ void between(long got, long low, long high, const char *what);
 const char *res(long rc);
 const char *err_name(int err);
 
-void nap(int ms);
-long now_ms(void);
-
 /* Sockets */
 struct addr any_addr(int port);
 int socket_of(bool smc, int flags);
@@ -97,9 +85,6 @@ int set_linger(int fd, int on, int seconds);
 int set_nonblock(int fd);
 int ioctl_int(int fd, unsigned long req);
 const char *so_error(int fd);
-
-/* The events of @events that are there within @ms. */
-int wait_for(int fd, int events, int ms);
 
 /*
  * put() sends text and must take all.  get() waits, then receives: the text,

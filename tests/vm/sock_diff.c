@@ -116,26 +116,6 @@ static void on_alarm(int sig)
 	_exit(n > 0 ? 1 : 2);
 }
 
-void nap(int ms)
-{
-	poll(NULL, 0, ms);
-}
-
-long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-int wait_for(int fd, int events, int ms)
-{
-	struct pollfd pfd = {.fd = fd, .events = events};
-
-	return poll(&pfd, 1, ms) == 1 ? pfd.revents : 0;
-}
-
 /*
  * Addresses, sockets and pairs
  */

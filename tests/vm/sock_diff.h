@@ -44,6 +44,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "probe.h"
 #include "smc_uapi.h"
 
 #ifndef SOL_TLS
@@ -90,16 +91,6 @@ extern int shut_port; /* refuses */
 extern int tmp_file; /* ten digits */
 extern int pipe_fds[2];
 
-struct addr {
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-		struct sockaddr_storage ss;
-	};
-	socklen_t len;
-};
-
 struct pair {
 	int lsk, cli, acc;
 };
@@ -136,9 +127,6 @@ const char *res(long rc);
 const char *yes(bool is);
 __attribute__((format(printf, 2, 3))) void say(const char *name,
 					       const char *fmt, ...);
-void nap(int ms);
-long now_ms(void);
-int wait_for(int fd, int events, int ms);
 bool side_is_v4(enum side side);
 struct addr side_addr(enum side side, int port);
 int side_socket(enum side side, int flags, int proto);
