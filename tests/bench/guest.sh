@@ -20,16 +20,14 @@ ulimit -n 10000
 if [ "$LAB_SMC" = inet ]; then
 	# Without an EID there is no device that would do, and nothing is offered.
 	"$LAB_SMCCTL" ueid flush
-	"$bench/conn" 5 300 cycle |
-		awk '$2 == $3 { print "no-device", $2 "-" $3, $4 }'
+	"$bench/conn" 11 300 cycle= | awk '{ print "no-device", $2 "-" $3, $4 }'
 	# With one that might do, both sides offer SMC, and the server declines.
 	ip link add dummy0 type dummy
 	ip link set dummy0 up
 	modprobe rdma_rxe
 	rdma link add rxe0 type rxe netdev dummy0
 	before=$(declined)
-	"$bench/conn" 5 300 cycle |
-		awk '$2 == $3 { print "declined", $2 "-" $3, $4 }'
+	"$bench/conn" 5 300 cycle= | awk '{ print "declined", $2 "-" $3, $4 }'
 	# Each connection of two pairs: a round more than 5, 600 in each.
 	after=$(declined)
 	[ $((after - before)) = $((2 * 6 * 600)) ] || {

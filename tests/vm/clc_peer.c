@@ -30,6 +30,8 @@
  *	fuzz:MESSAGE...	with some bytes changed, others in each connection
  *	wait	for one more CLC message or segment of data
  *	echo	what came last
+ *	agree	what came last, an ACCEPT, as CONFIRM: the memory that the kernel
+ *		writes to is its own
  *	sleep:MS, fin, rst
  *	silent	for ever; what comes is acknowledged
  * After the last step a FIN is answered by a FIN.
@@ -66,7 +68,7 @@
 #define MAX_STEPS 32
 #define RESEND 1000 /* ms until what is not acknowledged is sent again */
 
-enum op { SEND, DRIP, FUZZ, WAIT, ECHO, SLEEP, FIN, RST, SILENT };
+enum op { SEND, DRIP, FUZZ, WAIT, ECHO, AGREE, SLEEP, FIN, RST, SILENT };
 
 struct step {
 	enum op op;
@@ -226,9 +228,9 @@ static size_t parse_message(unsigned char *buf, size_t size, const char *word)
 static void parse_step(struct step *step, char *word)
 {
 	static const char *const names[] = {
-		[DRIP] = "drip:",   [FUZZ] = "fuzz:",	[WAIT] = "wait",
-		[ECHO] = "echo",    [FIN] = "fin",	[RST] = "rst",
-		[SLEEP] = "sleep:", [SILENT] = "silent"};
+		[DRIP] = "drip:", [FUZZ] = "fuzz:",   [WAIT] = "wait",
+		[ECHO] = "echo",  [AGREE] = "agree",  [FIN] = "fin",
+		[RST] = "rst",	  [SLEEP] = "sleep:", [SILENT] = "silent"};
 	char *part, *rest;
 
 	for (enum op op = DRIP; op <= SILENT; op++) {
@@ -377,6 +379,9 @@ static bool do_step(struct conn *c, const struct step *step)
 			return false;
 		c->waited++;
 		break;
+	case AGREE:
+		c->last[4] = 3; /* the type */
+		/* fall through */
 	case ECHO:
 		send_bytes(c, c->last, c->last_len);
 		break;

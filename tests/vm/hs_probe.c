@@ -9,6 +9,7 @@
  *	nonblock, block, sndtimeo:MS, sleep:MS	print nothing
  *	alarm:MS, restart:MS	a signal will interrupt or restart what waits
  *	listen:BACKLOG, connect, unspec		unspec undoes connect
+ *	uring			connect, asked of io_uring
  *	accept			goes on with the accepted socket
  *	poll, poll:in|out	what there is now; waits 30 s for it
  *	epoll:in|out, event	registers edge-triggered; waits 30 s for it
@@ -25,6 +26,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <liburing.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -162,6 +164,26 @@ static long do_connect(const struct step *step)
 
 	to.sin_family = step->what;
 	return connect(sock, (struct sockaddr *)&to, sizeof(to));
+}
+
+static long do_uring(const struct step *step)
+{
+	struct io_uring_cqe *cqe;
+	struct io_uring ring;
+	long rc;
+
+	(void)step;
+	rc = io_uring_queue_init(1, &ring, 0);
+	if (!rc) {
+		io_uring_prep_connect(io_uring_get_sqe(&ring), sock,
+				      (struct sockaddr *)&addr, sizeof(addr));
+		rc = io_uring_submit_and_wait(&ring, 1);
+		if (rc >= 0)
+			rc = io_uring_peek_cqe(&ring, &cqe) ?: cqe->res;
+		io_uring_queue_exit(&ring);
+	}
+	errno = rc < 0 ? -rc : 0;
+	return rc < 0 ? -1 : rc;
 }
 
 static long do_accept(const struct step *step)
@@ -367,6 +389,7 @@ static const struct {
 	{"listen", do_listen, 0},
 	{"connect", do_connect, AF_INET},
 	{"unspec", do_connect, AF_UNSPEC},
+	{"uring", do_uring, 0},
 	{"accept", do_accept, 0},
 	{"poll", do_poll, 0},
 	{"epoll", do_epoll, 0},

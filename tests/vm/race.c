@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * race ROUNDS, or race --seconds N, where there may be times without SMC: in
+ * race ROUNDS, or race --unload, until SIGTERM and with times without SMC: in
  * each round threads do, all at once and in an order of their own, to one client
  * socket and one listener what changes the operations of an IPPROTO_SMC socket,
  * what uses them, and what ends them.  Nothing is expected of a call but that it
@@ -14,12 +14,12 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "smc_uapi.h"
@@ -32,6 +32,7 @@ static struct sockaddr_in6 addr;
 static socklen_t addr_len;
 static pthread_barrier_t barrier;
 static bool over;
+static volatile sig_atomic_t stopped;
 
 __attribute__((noreturn)) static void die(const char *what)
 {
@@ -196,20 +197,47 @@ static bool open_both(int family)
 	return true;
 }
 
+static void stop(int sig)
+{
+	(void)sig;
+	stopped = 1;
+}
+
+/* Is the module there, and does something need it? */
+static bool is_used(void)
+{
+	char c = '0';
+	int fd = open("/sys/module/smc/refcnt", O_RDONLY);
+
+	if (fd < 0)
+		return false;
+	if (read(fd, &c, 1) < 0)
+		c = '0';
+	close(fd);
+	return c != '0';
+}
+
+/* What was closed may take its time to end. */
+static void let_unload(void)
+{
+	for (int i = 0; i < 1000 && is_used(); i++)
+		usleep(10000);
+	usleep(300000);
+}
+
 int main(int argc, char **argv)
 {
+	bool unload = argc == 2 && !strcmp(argv[1], "--unload");
 	pthread_t threads[THREADS];
 	long rounds = 0, done = 0, missing = 0;
-	time_t end = 0;
 
 	if (argc == 2)
 		rounds = atol(argv[1]);
-	if (argc == 3 && !strcmp(argv[1], "--seconds"))
-		end = time(NULL) + atol(argv[2]);
-	if (rounds < 1 && !end) {
-		fprintf(stderr, "usage: race ROUNDS | race --seconds N\n");
+	if (rounds < 1 && !unload) {
+		fprintf(stderr, "usage: race ROUNDS | race --unload\n");
 		return 2;
 	}
+	signal(SIGTERM, stop);
 	pthread_barrier_init(&barrier, NULL, THREADS + 1);
 	for (uintptr_t i = 0; i < THREADS; i++) {
 		errno = pthread_create(&threads[i], NULL, work,
@@ -217,20 +245,20 @@ int main(int argc, char **argv)
 		if (errno)
 			die("thread");
 	}
-	while (end ? time(NULL) < end : done < rounds) {
+	while (unload ? !stopped : done < rounds) {
 		if (open_both(done % 2 ? AF_INET6 : AF_INET)) {
 			pthread_barrier_wait(&barrier);
 			pthread_barrier_wait(&barrier);
 			done++;
-		} else if (end) {
+		} else if (unload) {
 			missing++;
 		} else {
 			die("socket");
 		}
 		/* What is left, also of descriptors that were used again. */
 		close_range(3, ~0U, 0);
-		if (end && (done + missing) % 50 == 0)
-			usleep(30000); /* a moment to unload */
+		if (unload && (done + missing) % 50 == 0)
+			let_unload();
 	}
 	over = true;
 	pthread_barrier_wait(&barrier);

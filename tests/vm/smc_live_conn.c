@@ -8,7 +8,10 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/sockios.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -857,6 +860,70 @@ static void test_destroy_waiting(struct pair *p)
 	is(res(recv(p->peer, buf, 9, 0)), "0", "the peer's recv");
 }
 
+static void run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	want(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
+}
+
+static atomic_bool spinning, receiving;
+
+static long recv_byte_there(int fd)
+{
+	run_on(1);
+	receiving = true;
+	return recv_byte(fd);
+}
+
+/* Nothing else runs on a processor, until told, or for half a second. */
+static long spin_there(int fd)
+{
+	const struct sched_param param = {.sched_priority = 1};
+	long end = now_ms() + 5 * QUIET_MS;
+
+	(void)fd;
+	run_on(1);
+	want(!sched_setscheduler(0, SCHED_FIFO, &param), "SCHED_FIFO");
+	spinning = true;
+	while (spinning && now_ms() < end)
+		;
+	return 0;
+}
+
+/*
+ * recv() is woken for data, and comes to run when the connection is no more:
+ * the data is still there.
+ */
+static void test_destroy_late(struct pair *p)
+{
+	/* There may be others of this program, but one that spins. */
+	int lock = open("/run/smc_live.lock", O_CREAT | O_RDONLY | O_CLOEXEC,
+			0600);
+	struct job late, spinner;
+
+	want(!flock(lock, LOCK_EX), "flock");
+	run_on(0);
+	want(!shutdown(p->me, SHUT_WR), "shutdown");
+	is(get(p->peer, 9, 0), "eof", "the peer's end");
+	start(&late, recv_byte_there, p->me);
+	while (!receiving)
+		nap(1);
+	nap(QUIET_MS);
+	start(&spinner, spin_there, -1);
+	while (!spinning)
+		nap(1);
+	put(p->peer, "x", 0);
+	destroy(p->me);
+	nap(QUIET_MS);
+	spinning = false;
+	join(&spinner);
+	close(lock);
+	is(join(&late), "1", "recv");
+}
+
 static void test_destroy_sending(struct pair *p)
 {
 	struct job job;
@@ -1010,6 +1077,7 @@ const struct test conn_tests[] = {
 	{"closed with data in a pipe", test_spliced, BOTH_ENDS},
 	{"ss -K", test_destroy, BOTH_ENDS},
 	{"ss -K, recv waiting", test_destroy_waiting, BOTH_ENDS},
+	{"ss -K, recv woken late", test_destroy_late, BOTH_ENDS},
 	{"ss -K, send waiting", test_destroy_sending, BOTH_ENDS},
 	{"ss -K, epoll waiting", test_destroy_epoll, BOTH_ENDS},
 	{"two connections closed in every order", test_close_orders, NO_PAIR},

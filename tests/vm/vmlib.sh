@@ -33,6 +33,20 @@ vm_until() {
 	done
 }
 
+# vm_unload: unloads the module, for which clients in TIME_WAIT and the like are
+# ended (75-unload tests that they hold it for a minute).  If that takes a minute
+# and a half, says what may be in the way.
+vm_unload() {
+	ss -K state connected >"$T_TMP/ended"
+	! vm_until 90 rmmod smc || return 0
+	ss -Htanoep
+	"$LAB_SMCCTL" groups
+	cat /sys/module/smc/refcnt /proc/net/sockstat
+	awk '$2 && $1 ~ /^SMC|^TCP|tw_sock_TCP/ { print $1, $2 }' /proc/slabinfo
+	grep -ls smc_ /proc/[0-9]*/stack | xargs -r tail -n 20
+	return 1
+}
+
 # vm_serve PORT COMMAND...: starts a server and waits until it listens.
 vm_serve() {
 	local port=$1

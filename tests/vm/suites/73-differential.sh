@@ -72,7 +72,7 @@ there "a SYN of a length" '^tcp.saved_syn [1-9]'
 
 # Nothing of the module is left anywhere: it goes, and TCP is what it was.
 rmmod smc_diag
-t_check "the module can be unloaded" vm_until 90 rmmod smc
+t_check "the module can be unloaded" vm_unload
 when=" without the module"
 for family in 4 6; do
 	mv "$T_TMP/$family.tcp.tcp" "$T_TMP/$family.before"

@@ -112,5 +112,5 @@ for round in $(seq $rounds); do
 	t_check "round $round: the namespace ends" vm_until 90 gone "busy$round"
 done
 t_check "smc_diag can be unloaded" rmmod smc_diag
-t_check "the module can be unloaded" vm_until 90 rmmod smc
+t_check "the module can be unloaded" vm_unload
 t_done

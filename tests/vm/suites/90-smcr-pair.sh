@@ -9,27 +9,33 @@
 # SMC-R between two kernels, on Soft-RoCE.  First rdma-core's own tools show
 # that the RDMA path works, so that a failure below is one of SMC.  Called
 # with "server" on the other guest.
+# SMC_BYTES: how many bytes all streams have together.
 set -euo pipefail
 # shellcheck source=../vmlib.sh
 . "$SMC_SOURCE_DIR/tests/vm/vmlib.sh"
 
 small=3000000
-large=40000000
+# Each way, and threads, both ways.
+ways=(blocking poll epoll sendfile splice uring zerocopy nonblock-early)
+total=${SMC_BYTES:-1000000000} threads=8
+bytes=$((total / 18 + 1))
 server_addr=10.77.0.1
 
 serve() {
-	local pid
+	local pid port=7000
 	# The client's counters judge; here every server must end well.
 	trap 'stopped=1' TERM
 	stopped=
 	vm_serve 18515 ibv_rc_pingpong -d rxe0 -g 1
 	rping -s -a 0.0.0.0 -C 20 >"$T_TMP/rping" 2>&1 &
 	vm_pids+=($!)
-	for io in blocking poll epoll sendfile; do
-		vm_serve "${port_of[$io]}" "$VM_SMC_RUN" "$VM_PROBE" server \
-			--port "${port_of[$io]}" --io $io --bytes $small
+	for io in "${ways[@]}"; do
+		port=$((port + 1))
+		vm_serve $port "$VM_SMC_RUN" "$VM_PROBE" server --port $port \
+			--io "$io" --bytes $bytes
 	done
-	vm_serve 7010 "$VM_SMC_RUN" "$VM_PROBE" server --port 7010 --bytes $large
+	vm_serve 7010 "$VM_SMC_RUN" "$VM_PROBE" server --port 7010 --io epoll \
+		--threads $threads --bytes $((bytes / threads))
 	vm_serve 7020 "$VM_PROBE" server --port 7020 --bytes $small
 	vm_serve 7030 "$VM_SMC_RUN" "$VM_PROBE" server --port 7030 --bytes $small
 	vm_serve 7040 "$VM_SMC_RUN" "$VM_PROBE" server --host :: --port 7040 \
@@ -44,16 +50,16 @@ serve() {
 	done
 }
 
-# stream NAME PORT IO BYTES: SMC-R, proved on this side.
+# stream NAME PORT IO THREADS BYTES: SMC-R, proved on this side.
 stream() {
 	vm_mark
 	t_check "$1: client" "$VM_SMC_RUN" "$VM_PROBE" client \
-		--host $server_addr --port "$2" --io "$3" --bytes "$4" \
+		--host $server_addr --port "$2" --io "$3" --threads "$4" --bytes "$5" \
 		--at-end "$VM_AT_END $T_TMP/end; $LAB_SMCCTL groups >$T_TMP/groups"
-	t_smc "$1" SMC-R "$T_TMP/end" $((2 * $4))
+	t_smc "$1" SMC-R "$T_TMP/end" $((2 * $4 * $5))
 	t_like "$(cat "$T_TMP/groups")" \
-		"SMC-R * 1*link rxe0 1 *ffff:0a4d:0002 *ffff:0a4d:0001*" \
-		"$1: one connection in the link group over rxe0"
+		"SMC-R * [1-$4]*link rxe0 [1-$4] *ffff:0a4d:0002 *ffff:0a4d:0001*" \
+		"$1: in the link group over rxe0"
 }
 
 # plain NAME SIDE CODE PORT HOST SMC_RUN...: ends up as TCP for reason CODE.
@@ -71,7 +77,6 @@ plain() {
 	fi
 }
 
-declare -A port_of=([blocking]=7001 [poll]=7002 [epoll]=7003 [sendfile]=7004)
 if [ "${1:-}" = server ]; then
 	serve
 	exit
@@ -82,10 +87,14 @@ t_check "ibv_rc_pingpong" ibv_rc_pingpong -d rxe0 -g 1 -n 20 $server_addr
 t_check "rping" rping -c -a $server_addr -C 20
 t_like "$("$LAB_SMCCTL" ueid list)" "SMCLAB*" "a user EID is set"
 
-for io in blocking poll epoll sendfile; do
-	stream "SMC-R $io" "${port_of[$io]}" $io $small
+port=7000
+for io in "${ways[@]}"; do
+	port=$((port + 1))
+	stream "SMC-R $io" $port "$io" 1 $bytes
 done
-stream "SMC-R 40 MB both ways" 7010 blocking $large
+stream "SMC-R $threads threads" 7010 epoll $threads $((bytes / threads))
+t_ok $(($(vm_stat smcr.rx_bytes) < total / 2 || $(vm_stat smcr.tx_bytes) < total / 2)) \
+	"$(vm_stat smcr.rx_bytes) bytes came over SMC-R, $(vm_stat smcr.tx_bytes) went"
 plain "TCP server" clnt "" 7020 $server_addr "$VM_SMC_RUN"
 plain "TCP client" clnt "" 7030 $server_addr
 # SMC-R version 2 is IPv4 only, which leaves the loopback device; the peer is
