@@ -3,7 +3,8 @@
  * conn [-c HOST] ROUNDS CYCLES [NAME]: what connections cost, for each pair
  * of protocols that this kernel has, in one process tree and interleaved rounds.
  * One line a measurement (those of NAME; of NAME=, if both ends have the same
- * protocol): NAME SERVER CLIENT NANOSECONDS, the median of the rounds.  With -c the servers are those of a "conn -s" on HOST.
+ * protocol): NAME SERVER CLIENT NANOSECONDS, the median of the rounds.  With -c
+ * the servers are those of a "conn -s" on HOST.
  *
  *	cycle	connect, one byte, its echo, close
  *	rtt	one byte and its echo on a connection that is up; five times

@@ -61,8 +61,9 @@
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "probe.h"
 
 #define MAX_BYTES 4096 /* of a connection, each way */
 #define MAX_STEPS 32
@@ -128,18 +129,10 @@ __attribute__((noreturn)) static void wrong(const char *what)
 	exit(2);
 }
 
-static long now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Payload is told before what follows it: its segments do not matter. */
 static void note(struct conn *c, const char *what, const char *more)
 {
-	long ms = now() - c->since;
+	long ms = now_ms() - c->since;
 
 	if (c->payload_len)
 		printf("peer %zd %ld got data %zu %s\n", c - conns, ms,
@@ -307,7 +300,7 @@ static void emit(struct conn *c, int flags, uint32_t seq, const void *data,
 static void emit_next(struct conn *c, int flags, const void *data, size_t len)
 {
 	emit(c, flags | TH_ACK, c->start + c->out_len + c->fin_sent, data, len);
-	c->resend = now() + RESEND;
+	c->resend = now_ms() + RESEND;
 }
 
 static void send_bytes(struct conn *c, const unsigned char *data, size_t len)
@@ -334,7 +327,7 @@ static void send_again(struct conn *c)
 {
 	size_t from = c->acked < c->out_len ? c->acked : c->out_len;
 
-	c->resend = now() + RESEND;
+	c->resend = now_ms() + RESEND;
 	if (c->state == SYN_SENT)
 		emit(c, TH_SYN, c->start - 1, NULL, 0);
 	else if (c->state == SYN_RECEIVED)
@@ -362,7 +355,7 @@ static bool do_step(struct conn *c, const struct step *step)
 		do
 			send_bytes(c, step->data + c->dripped, 1);
 		while (++c->dripped % 16 && c->dripped < step->len);
-		c->resume = now() + 2;
+		c->resume = now_ms() + 2;
 		if (c->dripped < step->len)
 			return false;
 		c->dripped = 0;
@@ -386,7 +379,7 @@ static bool do_step(struct conn *c, const struct step *step)
 		send_bytes(c, c->last, c->last_len);
 		break;
 	case SLEEP:
-		c->resume = now() + step->ms;
+		c->resume = now_ms() + step->ms;
 		break;
 	case FIN:
 		send_fin(c);
@@ -406,7 +399,7 @@ static bool do_step(struct conn *c, const struct step *step)
 static long tend(struct conn *c, long end)
 {
 	while (c->state == ESTABLISHED && c->step < n_steps &&
-	       c->resume <= now() && do_step(c, &steps[c->step]))
+	       c->resume <= now_ms() && do_step(c, &steps[c->step]))
 		;
 	if (c->state == ESTABLISHED && c->fin_got) {
 		if (c->step == n_steps && !c->fin_sent)
@@ -417,11 +410,11 @@ static long tend(struct conn *c, long end)
 	if (c->state == NONE || c->state == OVER)
 		return end;
 	if (is_unacked(c)) {
-		if (c->resend <= now())
+		if (c->resend <= now_ms())
 			send_again(c);
 		end = c->resend < end ? c->resend : end;
 	}
-	return c->resume > now() && c->resume < end ? c->resume : end;
+	return c->resume > now_ms() && c->resume < end ? c->resume : end;
 }
 
 /*
@@ -533,7 +526,7 @@ static struct conn *open_conn(int state, uint32_t host, uint16_t own,
 		c->host = host;
 		c->port = own;
 		c->kernel_port = kernel;
-		c->start = (uint32_t)now() * 1000;
+		c->start = (uint32_t)now_ms() * 1000;
 		return c;
 	}
 	return NULL;
@@ -549,13 +542,13 @@ static void take_syn(struct conn *c, const struct packet *p)
 		if (!c)
 			return;
 		note_syn(c, p);
-		c->resend = now() + delay;
+		c->resend = now_ms() + delay;
 		c->rcv_nxt = ntohl(p->tcp.th_seq) + 1;
 	} else if (c && c->state == SYN_SENT && is_answer) {
 		note_syn(c, p);
 		c->rcv_nxt = ntohl(p->tcp.th_seq) + 1;
 		c->state = ESTABLISHED;
-		c->since = now();
+		c->since = now_ms();
 		emit_next(c, 0, NULL, 0);
 	} else if (c && c->state == ESTABLISHED) {
 		emit_next(c, 0, NULL, 0);
@@ -604,7 +597,7 @@ static void take_packet(const struct packet *p)
 		c = NULL;
 	if (p->tcp.th_flags & TH_RST) {
 		if (c && c->state == SYN_SENT)
-			c->resend = now() + 50; /* nobody listens yet */
+			c->resend = now_ms() + 50; /* nobody listens yet */
 		else if (c && c->state != OVER)
 			over(c, "got rst");
 	} else if (p->tcp.th_flags & TH_SYN) {
@@ -612,7 +605,7 @@ static void take_packet(const struct packet *p)
 	} else if (c && p->tcp.th_flags & TH_ACK) {
 		if (c->state == SYN_RECEIVED) {
 			c->state = ESTABLISHED;
-			c->since = now();
+			c->since = now_ms();
 		}
 		if (c->state == ESTABLISHED)
 			take_segment(c, p);
@@ -668,7 +661,7 @@ static void run(pid_t command)
 {
 	struct pollfd fds[2] = {{.fd = tun, .events = POLLIN},
 				{.fd = -1, .events = POLLIN}};
-	long end = now() + timeout * 1000, next, at;
+	long end = now_ms() + timeout * 1000, next, at;
 
 	if (command)
 		fds[1].fd = pidfd_open(command, 0);
@@ -678,7 +671,7 @@ static void run(pid_t command)
 			at = tend(c, end);
 			next = at < next ? at : next;
 		}
-		at = now();
+		at = now_ms();
 		if (at >= end || (fds[1].fd < 0 && all_over(!command)))
 			break;
 		if (poll(fds, 2, next > at ? (int)(next - at) : 0) < 0)
@@ -784,7 +777,7 @@ int main(int argc, char **argv)
 		die("calloc");
 	conns_end = conns + count;
 	for (struct conn *c = conns; c < conns_end; c++)
-		c->since = now();
+		c->since = now_ms();
 	printf("peer ready\n");
 	fflush(stdout);
 	if (argv[optind]) {

@@ -40,9 +40,9 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "probe.h"
 #include "smc_uapi.h"
 
 #define WAIT_MS 30000
@@ -58,14 +58,6 @@ static int sock, epfd = -1, proto = IPPROTO_SMC;
 static struct sockaddr_in addr = {.sin_family = AF_INET};
 static long started;
 
-static long now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 __attribute__((noreturn)) static void die(const char *what)
 {
 	fprintf(stderr, "hs_probe: %s: %s\n", what, strerror(errno));
@@ -74,7 +66,7 @@ __attribute__((noreturn)) static void die(const char *what)
 
 static long say(const char *step, const char *result)
 {
-	printf("probe %ld %s %s\n", now() - started, step, result);
+	printf("probe %ld %s %s\n", now_ms() - started, step, result);
 	fflush(stdout);
 	return QUIET;
 }
@@ -448,7 +440,7 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i + 1], "af_smc"))
 			proto = AF_SMC;
 	}
-	started = now();
+	started = now_ms();
 	sock = proto == AF_SMC ? socket(AF_SMC, SOCK_STREAM, 0)
 			       : socket(AF_INET, SOCK_STREAM, proto);
 	if (sock < 0)
