@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -142,53 +141,78 @@ static void load_file(struct smcp_loader *loader, const char *path,
 		smcp_conf_parse(&loader->parser, &source);
 }
 
-static int is_conf(const struct dirent *entry)
+static bool is_conf(const char *name)
 {
-	size_t length = strlen(entry->d_name);
+	size_t length = strlen(name);
 
-	return entry->d_name[0] != '.' && length > 5 &&
-	       !strcmp(entry->d_name + length - 5, ".conf");
+	return name[0] != '.' && length > 5 &&
+	       !strcmp(name + length - 5, ".conf");
 }
 
-static int compare(const struct dirent **a, const struct dirent **b)
+/* The files of a directory. */
+struct paths {
+	const char *path[SMCP_MAX_FILES];
+	unsigned int n;
+};
+
+/* In the order of their names. */
+static void add_path(struct paths *paths, const char *path)
 {
-	return strcmp((*a)->d_name, (*b)->d_name);
+	unsigned int i = paths->n++;
+
+	for (; i && strcmp(paths->path[i - 1], path) > 0; i--)
+		paths->path[i] = paths->path[i - 1];
+	paths->path[i] = path;
+}
+
+/* What is wrong with a directory, or NULL; opendir() would allocate. */
+static const char *read_dir(struct smcp_loader *loader, int fd, const char *dir,
+			    struct paths *paths)
+{
+	char buffer[2048] __attribute__((aligned(8)));
+	const struct dirent64 *entry;
+	ssize_t n, at;
+	const char *path;
+
+	while ((n = getdents64(fd, buffer, sizeof(buffer))) > 0) {
+		for (at = 0; at < n; at += entry->d_reclen) {
+			entry = (const void *)(buffer + at);
+			if (!is_conf(entry->d_name))
+				continue;
+			if (paths->n == SMCP_MAX_FILES)
+				return "more than 64 files";
+			path = pool_path(loader, dir, entry->d_name);
+			if (!path)
+				return "a path is too long";
+			add_path(paths, path);
+		}
+	}
+	return n < 0 ? strerrordesc_np(errno) : NULL;
 }
 
 static void load_dir(struct smcp_loader *loader, const char *dir)
 {
 	struct smcp_error at = {.origin = dir, .line = 1, .column = 1};
-	struct dirent **entries;
-	const char *path;
+	struct paths paths = {.n = 0};
+	const char *reason;
 	char text[160];
-	int n, i;
+	unsigned int i;
+	int fd;
 
-	n = scandir(dir, &entries, is_conf, compare);
-	if (n < 0) {
-		if (errno == ENOENT)
-			return;
-		snprintf(text, sizeof(text), "cannot be read: %s",
-			 strerrordesc_np(errno));
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return;
+	reason = fd < 0 ? strerrordesc_np(errno)
+			: read_dir(loader, fd, dir, &paths);
+	if (fd >= 0)
+		close(fd);
+	if (reason) {
+		snprintf(text, sizeof(text), "cannot be used: %s", reason);
 		smcp_conf_error(&loader->parser, &at, text);
 		return;
 	}
-	if (n > SMCP_MAX_FILES) {
-		snprintf(text, sizeof(text), "more than %d files",
-			 SMCP_MAX_FILES);
-		smcp_conf_error(&loader->parser, &at, text);
-	}
-	for (i = 0; i < n; i++) {
-		if (i < SMCP_MAX_FILES) {
-			path = pool_path(loader, dir, entries[i]->d_name);
-			if (path)
-				load_file(loader, path, true);
-			else
-				smcp_conf_error(&loader->parser, &at,
-						"a path is too long");
-		}
-		free(entries[i]);
-	}
-	free(entries);
+	for (i = 0; i < paths.n; i++)
+		load_file(loader, paths.path[i], true);
 }
 
 static bool is_set(const char *text)

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
+/* With it the address of connect() is a union of pointers. */
+#undef _GNU_SOURCE
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "decide.h"
+#include "demote.h"
 #include "init.h"
+#include "opts.h"
 #include "sock.h"
+#include "util.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -17,8 +23,11 @@ EXPORT int socket(int domain, int type, int protocol)
 	int saved_errno;
 	int fd;
 
-	if (!smcp_sock_is_ours(policy, domain, type, protocol))
+	if (!smcp_sock_is_ours(policy, domain, type, protocol)) {
+		if (domain == AF_SMC)
+			smcp_opts_note_af_smc();
 		return policy->real.socket(domain, type, protocol);
+	}
 	saved_errno = errno;
 	fd = smcp_sock_open(policy, domain, type, protocol);
 	if (fd < 0) {
@@ -27,6 +36,87 @@ EXPORT int socket(int domain, int type, int protocol)
 	}
 	errno = saved_errno;
 	return fd;
+}
+
+/* Return: @result of a libc call, after what its failure means was done. */
+static int finish(const struct smcp_policy *policy, int fd, int result)
+{
+	int saved_errno = errno;
+
+	if (result) {
+		smcp_demote_note_failure(policy, fd, saved_errno);
+		errno = saved_errno;
+	}
+	return result;
+}
+
+EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t size)
+{
+	const struct smcp_policy *policy = smcp_init_policy();
+	int saved_errno = errno;
+	int rc;
+
+	if (!policy->rules)
+		return policy->real.connect(fd, addr, size);
+	rc = smcp_decide_connect(policy, fd, addr, size);
+	if (rc) {
+		errno = -rc;
+		return -1;
+	}
+	errno = saved_errno;
+	return finish(policy, fd, policy->real.connect(fd, addr, size));
+}
+
+EXPORT int listen(int fd, int backlog)
+{
+	const struct smcp_policy *policy = smcp_init_policy();
+	int saved_errno = errno;
+	int rc;
+
+	if (!policy->rules)
+		return policy->real.listen(fd, backlog);
+	rc = smcp_decide_listen(policy, fd);
+	if (rc) {
+		errno = -rc;
+		return -1;
+	}
+	errno = saved_errno;
+	return finish(policy, fd, policy->real.listen(fd, backlog));
+}
+
+EXPORT int setsockopt(int fd, int level, int name, const void *value,
+		      socklen_t size)
+{
+	const struct smcp_policy *policy = smcp_init_policy();
+	int saved_errno = errno;
+	int rc;
+
+	if (!policy->rules)
+		return policy->real.setsockopt(fd, level, name, value, size);
+	rc = smcp_opts_before_set(policy, fd, level, name, value, size);
+	if (!rc) {
+		rc = smcp_result(
+			policy->real.setsockopt(fd, level, name, value, size));
+		if (rc < 0)
+			rc = smcp_opts_after_set(policy, fd, level, name, value,
+						 size, -rc);
+	}
+	errno = rc < 0 ? -rc : saved_errno;
+	return rc < 0 ? -1 : rc;
+}
+
+EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *size)
+{
+	const struct smcp_policy *policy = smcp_init_policy();
+	int saved_errno = errno;
+	int rc;
+
+	rc = policy->real.getsockopt(fd, level, name, value, size);
+	if (rc || !policy->rules)
+		return rc;
+	smcp_opts_after_get(policy, fd, level, name, value, size);
+	errno = saved_errno;
+	return 0;
 }
 
 __attribute__((constructor)) static void load(void)

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <fcntl.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "conf_load.h"
 #include "init.h"
 #include "util.h"
+
+#define LIBRARY_NAME "libsmc-preload.so"
 
 /* NULL until the first policy is complete. */
 static _Atomic(const struct smcp_policy *) published;
@@ -61,6 +67,7 @@ static void print_warnings(const struct warnings *warnings,
 	}
 }
 
+/* The environment is above the files; what is wrong in it counts as unset. */
 static void read_size(const char *name, int *ret_bytes,
 		      struct warnings *warnings)
 {
@@ -82,21 +89,209 @@ static void read_environment(struct smcp_conf *conf, struct warnings *warnings)
 			    "inet, smc or auto");
 }
 
-static void make_policy(struct smcp_policy *ret_policy,
-			struct warnings *warnings)
-{
-	/* Of a privileged program the environment is somebody else's. */
-	bool secure = getauxval(AT_SECURE);
+/* What a program is started with; of a privileged one that is somebody else's. */
+struct start {
+	bool is_secure;
+	char exe[PATH_MAX];
+	struct smcp_input deny, rules, allow;
+	struct smcp_inputs inputs;
+	struct smcp_subject subject;
+};
 
-	smcp_real_resolve(&ret_policy->real);
-	ret_policy->conf.families = SMCP_FAMILY_AUTO;
-	ret_policy->conf.sndbuf = SMCP_SIZE_UNSET;
-	ret_policy->conf.rcvbuf = SMCP_SIZE_UNSET;
-	if (!secure)
-		read_environment(&ret_policy->conf, warnings);
-	smcp_log_open(&ret_policy->log,
-		      secure ? SMCP_LOG_SILENT
-			     : smcp_log_parse_level(getenv("SMC_DEBUG")));
+static void read_start(struct start *start)
+{
+	ssize_t n =
+		readlink("/proc/self/exe", start->exe, sizeof(start->exe) - 1);
+
+	start->exe[n > 0 ? n : 0] = '\0';
+	start->subject =
+		(struct smcp_subject){start->exe, geteuid(), getegid()};
+	start->is_secure = getauxval(AT_SECURE);
+	if (start->is_secure) {
+		start->inputs = (struct smcp_inputs){.is_secure = true};
+		return;
+	}
+	start->deny = (struct smcp_input){"SMC_DENY", getenv("SMC_DENY")};
+	start->rules = (struct smcp_input){"SMC_RULES", getenv("SMC_RULES")};
+	start->allow = (struct smcp_input){"SMC_ALLOW", getenv("SMC_ALLOW")};
+	start->inputs = (struct smcp_inputs){
+		.exclude = getenv("SMC_EXCLUDE"),
+		.progs = getenv("SMC_PROGS"),
+		.denies = &start->deny,
+		.n_denies = 1,
+		.rules = &start->rules,
+		.n_rules = 1,
+		.allows = &start->allow,
+		.n_allows = 1,
+		.config = {"SMC_CONFIG", getenv("SMC_CONFIG")},
+		.strict = getenv("SMC_STRICT"),
+		.names = getenv("SMC_NAMES"),
+		.xdg_config_home = getenv("XDG_CONFIG_HOME"),
+		.home = getenv("HOME"),
+	};
+}
+
+/*
+ * Is the library in every program, and not because of who started this one?  Then
+ * SMC is for those alone that the rules name.
+ */
+static bool is_for_all(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+	char text[4096];
+	ssize_t n;
+	int fd;
+
+	if (preload && strstr(preload, LIBRARY_NAME))
+		return false;
+	fd = open("/etc/ld.so.preload", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	(void)close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return strstr(text, LIBRARY_NAME);
+}
+
+/* "rule pg, /etc/smc/smc.conf:6"; all of them in @memory, if that is not NULL. */
+static size_t write_places(const struct smcp_list *list, char *memory)
+{
+	const char **places = (const char **)memory;
+	size_t used = list->n_rules * sizeof(*places);
+	struct smcp_line line;
+	unsigned int i;
+
+	for (i = 0; i < list->n_rules; i++) {
+		const struct smcp_rule *rule = &list->rules[i];
+
+		line.len = 0;
+		if (rule->name.size) {
+			smcp_line_text(&line, "rule ");
+			smcp_line_bytes(&line, rule->name.start,
+					rule->name.size);
+			smcp_line_text(&line, ", ");
+		}
+		smcp_line_text(&line, rule->origin);
+		smcp_line_text(&line, ":");
+		smcp_line_int(&line, (int)rule->line);
+		if (memory) {
+			places[i] = memory + used;
+			memcpy(memory + used, line.text, line.len);
+		}
+		used += line.len + 1;
+	}
+	return used;
+}
+
+static size_t padded(size_t size)
+{
+	return size + -size % alignof(max_align_t);
+}
+
+/* Reads the settings; the files' first, which the environment overrides. */
+static void read_settings(struct smcp_policy *policy,
+			  const struct smcp_loader *loader, bool is_secure,
+			  struct warnings *warnings)
+{
+	const struct smcp_settings *settings = &loader->parser.settings;
+	const char *debug = is_secure ? NULL : getenv("SMC_DEBUG");
+	enum smcp_log_level level = smcp_log_parse_level(debug);
+
+	policy->conf = settings->conf;
+	if (!policy->conf.families)
+		policy->conf.families = SMCP_FAMILY_AUTO;
+	if (!is_secure)
+		read_environment(&policy->conf, warnings);
+	if (!debug && settings->debug >= 0)
+		level = settings->debug ? SMCP_LOG_WARN + settings->debug
+					: SMCP_LOG_SILENT;
+	smcp_log_open(&policy->log, is_secure ? SMCP_LOG_SILENT : level);
+}
+
+/* Whatever was read of a list with an error, it is not in force. */
+static void finish_list(const struct smcp_loader *loader)
+{
+	struct smcp_list *list = loader->list;
+
+	if (loader->parser.n_errors) {
+		list->n_rules = 0;
+		list->n_endpoints = 0;
+		list->otherwise = SMCP_TCP;
+	} else if (loader->parser.settings.otherwise < 0 && is_for_all()) {
+		list->otherwise = SMCP_TCP;
+	}
+}
+
+/* Return: a policy, and @ret_size of its mapping; NULL without memory. */
+static struct smcp_policy *make_policy(const struct start *start,
+				       const struct smcp_loader *loader,
+				       struct warnings *warnings,
+				       size_t *ret_size)
+{
+	size_t rules_at = padded(sizeof(struct smcp_policy));
+	size_t places_at = rules_at + padded(smcp_rules_size(loader->list));
+	/* Whole pages, so that they can be made read-only. */
+	size_t size = places_at + write_places(loader->list, NULL);
+	struct smcp_policy *policy;
+	char *memory;
+
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return NULL;
+	policy = (struct smcp_policy *)memory;
+	smcp_real_resolve(&policy->real);
+	read_settings(policy, loader, start->is_secure, warnings);
+	policy->is_bad = loader->parser.n_errors;
+	policy->rules = smcp_rules_compile(loader->list, &start->subject,
+					   memory + rules_at);
+	if (smcp_log_wants(&policy->log, SMCP_LOG_DEBUG2)) {
+		(void)write_places(loader->list, memory + places_at);
+		policy->places = (const char *const *)(memory + places_at);
+	}
+	*ret_size = size;
+	return policy;
+}
+
+static void print_scope(struct smcp_line *line,
+			const struct smcp_policy *policy, int family)
+{
+	static const char *const scopes[] = {"all-tcp", "all-smc", "mixed"};
+
+	smcp_line_text(line, scopes[smcp_rules_scope(policy->rules, family)]);
+}
+
+/* What the rules come to; without any, nothing. */
+static void print_result(const struct smcp_policy *policy,
+			 const struct smcp_loader *loader)
+{
+	const struct smcp_error *error = &loader->parser.first_error;
+	struct smcp_line line;
+
+	smcp_line_begin(&line);
+	if (policy->is_bad && smcp_log_wants(&policy->log, SMCP_LOG_WARN)) {
+		smcp_line_text(&line, error->origin);
+		smcp_line_text(&line, ":");
+		smcp_line_int(&line, (int)error->line);
+		smcp_line_text(&line, ":");
+		smcp_line_int(&line, (int)error->column);
+		smcp_line_text(&line, ": ");
+		smcp_line_text(&line, error->text);
+		smcp_line_text(&line, ", running on TCP");
+		smcp_line_end(&line, &policy->log);
+	} else if (!policy->is_bad &&
+		   (loader->list->n_rules ||
+		    loader->list->otherwise == SMCP_TCP) &&
+		   smcp_log_wants(&policy->log, SMCP_LOG_DEBUG1)) {
+		smcp_line_int(&line, (int)loader->list->n_rules);
+		smcp_line_text(&line, loader->list->n_rules == 1
+					      ? " rule; AF_INET "
+					      : " rules; AF_INET ");
+		print_scope(&line, policy, AF_INET);
+		smcp_line_text(&line, ", AF_INET6 ");
+		print_scope(&line, policy, AF_INET6);
+		smcp_line_end(&line, &policy->log);
+	}
 }
 
 /* Return: the policy that is published in the end, or NULL without memory. */
@@ -104,24 +299,31 @@ static const struct smcp_policy *publish_policy(void)
 {
 	const struct smcp_policy *winner = NULL;
 	struct warnings warnings = {0};
+	struct smcp_loader loader = {0};
 	struct smcp_policy *policy;
+	struct start start;
+	size_t size;
 
-	/* Whole pages, so that they can be made read-only. */
-	policy = mmap(NULL, sizeof(*policy), PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (policy == MAP_FAILED)
+	read_start(&start);
+	if (smcp_conf_load(&loader, &start.inputs))
 		return NULL;
-	make_policy(policy, &warnings);
-	/* Protects against stray writes only: a failure changes nothing. */
-	(void)mprotect(policy, sizeof(*policy), PROT_READ);
-	if (!atomic_compare_exchange_strong_explicit(
-		    &published, &winner, policy, memory_order_acq_rel,
-		    memory_order_acquire)) {
-		munmap(policy, sizeof(*policy));
-		return winner;
+	finish_list(&loader);
+	policy = make_policy(&start, &loader, &warnings, &size);
+	if (policy) {
+		/* Protects against stray writes only: a failure is nothing. */
+		(void)mprotect(policy, size, PROT_READ);
+		if (atomic_compare_exchange_strong_explicit(
+			    &published, &winner, policy, memory_order_acq_rel,
+			    memory_order_acquire)) {
+			winner = policy;
+			print_warnings(&warnings, &policy->log);
+			print_result(policy, &loader);
+		} else {
+			munmap(policy, size);
+		}
 	}
-	print_warnings(&warnings, &policy->log);
-	return policy;
+	smcp_conf_unload(&loader);
+	return winner;
 }
 
 static __attribute__((noinline)) const struct smcp_policy *

@@ -46,16 +46,21 @@ void smcp_line_begin(struct smcp_line *line)
 	smcp_line_text(line, "libsmc-preload: ");
 }
 
-void smcp_line_text(struct smcp_line *line, const char *text)
+void smcp_line_bytes(struct smcp_line *line, const char *text, size_t size)
 {
 	/* One byte stays free for the newline. */
-	for (; *text && line->len < sizeof(line->text) - 1; text++) {
+	for (; size && line->len < sizeof(line->text) - 1; text++, size--) {
 		char c = *text;
 
 		if ((unsigned char)c < ' ' || c == 0x7f)
 			c = '?';
 		line->text[line->len++] = c;
 	}
+}
+
+void smcp_line_text(struct smcp_line *line, const char *text)
+{
+	smcp_line_bytes(line, text, strlen(text));
 }
 
 void smcp_line_int(struct smcp_line *line, int value)
@@ -73,6 +78,67 @@ void smcp_line_int(struct smcp_line *line, int value)
 	if (value < 0)
 		*--p = '-';
 	smcp_line_text(line, p);
+}
+
+static void line_hex(struct smcp_line *line, unsigned int value)
+{
+	char digit[2] = "";
+	int shift = 12;
+
+	while (shift && !(value >> shift))
+		shift -= 4;
+	for (; shift >= 0; shift -= 4) {
+		digit[0] = "0123456789abcdef"[value >> shift & 0xf];
+		smcp_line_text(line, digit);
+	}
+}
+
+/* As inet_ntop(), which may take more stack than there is in a signal handler. */
+static void line_ipv6(struct smcp_line *line, const struct smcp_addr *addr)
+{
+	unsigned int groups[8];
+	int from = 8, best = 1; /* the longest row of zeros, two at least */
+	int i, n;
+
+	for (i = 0; i < 8; i++)
+		groups[i] = (i < 4 ? addr->hi : addr->lo) >> (48 - i % 4 * 16) &
+			    0xffff;
+	for (i = 0; i < 8; i += n + 1) {
+		for (n = 0; i + n < 8 && !groups[i + n];)
+			n++;
+		if (n > best) {
+			best = n;
+			from = i;
+		}
+	}
+	for (i = 0; i < 8; i++) {
+		if (i == from) {
+			smcp_line_text(line, "::");
+			i += best - 1;
+			continue;
+		}
+		if (i && i != from + best)
+			smcp_line_text(line, ":");
+		line_hex(line, groups[i]);
+	}
+}
+
+void smcp_line_endpoint(struct smcp_line *line, const struct smcp_addr *addr,
+			uint16_t port)
+{
+	int shift;
+
+	if (addr->is_ipv4) {
+		for (shift = 24; shift >= 0; shift -= 8) {
+			smcp_line_int(line, addr->lo >> shift & 0xff);
+			smcp_line_text(line, shift ? "." : ":");
+		}
+	} else {
+		smcp_line_text(line, "[");
+		line_ipv6(line, addr);
+		smcp_line_text(line, "]:");
+	}
+	smcp_line_int(line, port);
 }
 
 void smcp_line_end(struct smcp_line *line, const struct smcp_log *log)

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "addr.h"
+
 /* A log of some level prints the lines of this and all lower levels. */
 enum smcp_log_level {
 	SMCP_LOG_SILENT, /* SMC_DEBUG=0 */
@@ -53,9 +55,16 @@ static inline bool smcp_log_wants(const struct smcp_log *log,
 void smcp_line_begin(struct smcp_line *line);
 
 /* Appends text; control characters, which may be the user's, become '?'. */
+void smcp_line_bytes(struct smcp_line *line, const char *text, size_t size);
+
+/* The same, up to a NUL. */
 void smcp_line_text(struct smcp_line *line, const char *text);
 
 void smcp_line_int(struct smcp_line *line, int value);
+
+/* Appends an address and a port, as rules have them. */
+void smcp_line_endpoint(struct smcp_line *line, const struct smcp_addr *addr,
+			uint16_t port);
 
 /*
  * smcp_line_end() - print a line with one write(2)

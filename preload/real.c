@@ -12,10 +12,36 @@ int smcp_raw_socket(int domain, int type, int protocol)
 	return (int)syscall(SYS_socket, domain, type, protocol);
 }
 
+int smcp_raw_connect(int fd, const struct sockaddr *addr, socklen_t size)
+{
+	return (int)syscall(SYS_connect, fd, addr, size);
+}
+
+int smcp_raw_listen(int fd, int backlog)
+{
+	return (int)syscall(SYS_listen, fd, backlog);
+}
+
 int smcp_raw_setsockopt(int fd, int level, int name, const void *value,
 			socklen_t size)
 {
 	return (int)syscall(SYS_setsockopt, fd, level, name, value, size);
+}
+
+int smcp_raw_getsockopt(int fd, int level, int name, void *value,
+			socklen_t *size)
+{
+	return (int)syscall(SYS_getsockopt, fd, level, name, value, size);
+}
+
+int smcp_raw_getsockname(int fd, struct sockaddr *addr, socklen_t *size)
+{
+	return (int)syscall(SYS_getsockname, fd, addr, size);
+}
+
+int smcp_raw_close(int fd)
+{
+	return (int)syscall(SYS_close, fd);
 }
 
 unsigned int smcp_raw_seconds(void)

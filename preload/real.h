@@ -5,16 +5,23 @@
 #include <sys/socket.h>
 
 /* The libc functions the library calls in the program's place. */
-#define SMCP_REAL_CALLS(X)                                   \
-	X(socket, int, (int domain, int type, int protocol)) \
-	X(setsockopt, int,                                   \
-	  (int fd, int level, int name, const void *value, socklen_t size))
+#define SMCP_REAL_CALLS(X)                                                     \
+	X(socket, int, (int domain, int type, int protocol))                   \
+	X(connect, int, (int fd, const struct sockaddr *addr, socklen_t size)) \
+	X(listen, int, (int fd, int backlog))                                  \
+	X(setsockopt, int,                                                     \
+	  (int fd, int level, int name, const void *value, socklen_t size))    \
+	X(getsockopt, int,                                                     \
+	  (int fd, int level, int name, void *value, socklen_t *size))
 
 /* The outside world; a unit test puts its own in its place. */
 struct smcp_real {
 #define SMCP_REAL_MEMBER(name, type, args) type(*name) args;
 	SMCP_REAL_CALLS(SMCP_REAL_MEMBER)
 #undef SMCP_REAL_MEMBER
+	/* Of no interest to an interposer: always the kernel's. */
+	int (*getsockname)(int fd, struct sockaddr *addr, socklen_t *size);
+	int (*close)(int fd);
 	unsigned int (*seconds)(void); /* a coarse monotonic clock */
 };
 
@@ -22,13 +29,16 @@ struct smcp_real {
 #define SMCP_REAL_DECLARE(name, type, args) type smcp_raw_##name args;
 SMCP_REAL_CALLS(SMCP_REAL_DECLARE)
 #undef SMCP_REAL_DECLARE
+int smcp_raw_getsockname(int fd, struct sockaddr *addr, socklen_t *size);
+int smcp_raw_close(int fd);
 unsigned int smcp_raw_seconds(void);
 
 #define SMCP_REAL_RAW_MEMBER(name, type, args) .name = smcp_raw_##name,
-#define SMCP_REAL_RAW                                 \
-	{                                             \
-		.seconds = smcp_raw_seconds,          \
-		SMCP_REAL_CALLS(SMCP_REAL_RAW_MEMBER) \
+#define SMCP_REAL_RAW                                                         \
+	{                                                                     \
+		.getsockname = smcp_raw_getsockname, .close = smcp_raw_close, \
+		.seconds = smcp_raw_seconds,                                  \
+		SMCP_REAL_CALLS(SMCP_REAL_RAW_MEMBER)                         \
 	}
 
 /*

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "demote.h"
 #include "smc_uapi.h"
 #include "sock.h"
 #include "util.h"
@@ -106,9 +107,9 @@ static void log_failure(const struct smcp_log *log, const char *name, int err)
 	smcp_line_end(&line, log);
 }
 
-/* Return: a descriptor ready for use, or -errno. */
-static int try_member(const struct smcp_policy *policy, size_t i, int domain,
-		      int type)
+/* Return: a descriptor of an SMC socket, or -errno. */
+static int open_member(const struct smcp_policy *policy, size_t i, int domain,
+		       int type)
 {
 	const struct member *member = &members[i];
 	const struct smcp_real *real = &policy->real;
@@ -125,9 +126,45 @@ static int try_member(const struct smcp_policy *policy, size_t i, int domain,
 			atomic_store_explicit(&absent_until[i][is_v6],
 					      real->seconds() + ABSENT_SECONDS,
 					      memory_order_relaxed);
-		return fd;
 	}
-	log_success(&policy->log, member->name);
+	return fd;
+}
+
+/*
+ * What rules may want as TCP in the end is SMC only where the kernel can take
+ * that back, which a socket that nobody needs is asked for.
+ *
+ * Return: 0 if a socket may be SMC; or -errno.
+ */
+static int check_mixed(const struct smcp_policy *policy, size_t i, int domain)
+{
+	int fd;
+
+	if (smcp_rules_scope(policy->rules, domain) != SMCP_MIXED)
+		return 0;
+	if (!smcp_demote_is_known()) {
+		fd = open_member(policy, i, domain, SOCK_STREAM | SOCK_CLOEXEC);
+		if (fd < 0)
+			return fd;
+		smcp_demote_probe(policy, fd);
+		(void)policy->real.close(fd);
+	}
+	return smcp_demote_is_possible() ? 0 : -EOPNOTSUPP;
+}
+
+/* Return: a descriptor ready for use, or -errno. */
+static int try_member(const struct smcp_policy *policy, size_t i, int domain,
+		      int type)
+{
+	int rc = check_mixed(policy, i, domain);
+	int fd;
+
+	if (rc)
+		return rc;
+	fd = open_member(policy, i, domain, type);
+	if (fd < 0)
+		return fd;
+	log_success(&policy->log, members[i].name);
 	set_size(policy, fd, SO_SNDBUFFORCE, SO_SNDBUF, policy->conf.sndbuf);
 	set_size(policy, fd, SO_RCVBUFFORCE, SO_RCVBUF, policy->conf.rcvbuf);
 	return fd;
@@ -147,7 +184,8 @@ bool smcp_sock_is_ours(const struct smcp_policy *policy, int domain, int type,
 	unsigned int now;
 	size_t i;
 
-	if (!is_tcp(domain, type, protocol))
+	if (!is_tcp(domain, type, protocol) || !policy->rules ||
+	    smcp_rules_scope(policy->rules, domain) == SMCP_ALL_TCP)
 		return false;
 	now = policy->real.seconds();
 	for (i = 0; i < ARRAY_SIZE(members); i++)

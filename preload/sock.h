@@ -9,7 +9,8 @@
 /*
  * smcp_sock_is_ours() - whether a call of socket() is more than the kernel's
  *
- * True for a TCP stream socket if one of the policy's families may be there.
+ * True for a TCP stream socket if the rules leave a choice and one of the policy's
+ * families may be there.
  * A family that the kernel does not have or does not allow is left out for ten
  * seconds: asking can load a module, and a module may be loaded later.  All
  * else, sockets asked for as SMC included, is for the kernel as it is.
@@ -24,7 +25,8 @@ bool smcp_sock_is_ours(const struct smcp_policy *policy, int domain, int type,
  *
  * The families of the policy are asked one after the other, and in the end the
  * kernel as the program asked.  No space for one more descriptor is the end at
- * once.
+ * once.  If rules decide later, the first call finds out if the kernel allows
+ * that; if not, the socket is TCP.
  *
  * Async-signal-safe.  May change errno.
  *

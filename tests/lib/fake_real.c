@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fake_real.h"
 
@@ -50,6 +51,45 @@ static int fake_setsockopt(int fd, int level, int name, const void *value,
 		      *(const int *)value);
 }
 
+static int fake_connect(int fd, const struct sockaddr *addr, socklen_t size)
+{
+	(void)addr;
+	return answer("connect(%d,%u)", fd, size);
+}
+
+static int fake_listen(int fd, int backlog)
+{
+	return answer("listen(%d,%d)", fd, backlog);
+}
+
+static int fake_getsockopt(int fd, int level, int name, void *value,
+			   socklen_t *size)
+{
+	int result = answer("getsockopt(%d,%d,%d)", fd, level, name);
+
+	if (result < 0)
+		return result;
+	memset(value, 0, *size);
+	memcpy(value, &result, *size < sizeof(result) ? *size : sizeof(result));
+	return 0;
+}
+
+static int fake_getsockname(int fd, struct sockaddr *addr, socklen_t *size)
+{
+	int result = answer("getsockname(%d)", fd);
+
+	if (result < 0)
+		return result;
+	memset(addr, 0, *size);
+	addr->sa_family = (sa_family_t)result;
+	return 0;
+}
+
+static int fake_close(int fd)
+{
+	return answer("close(%d)", fd);
+}
+
 static unsigned int fake_seconds(void)
 {
 	clock_reads++;
@@ -58,7 +98,12 @@ static unsigned int fake_seconds(void)
 
 const struct smcp_real fake_real = {
 	.socket = fake_socket,
+	.connect = fake_connect,
+	.listen = fake_listen,
 	.setsockopt = fake_setsockopt,
+	.getsockopt = fake_getsockopt,
+	.getsockname = fake_getsockname,
+	.close = fake_close,
 	.seconds = fake_seconds,
 };
 

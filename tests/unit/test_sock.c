@@ -6,19 +6,29 @@
 
 #include "cunit_tap.h"
 #include "fake_real.h"
+#include "rules_text.h"
 #include "sock.h"
 #include "util.h"
 
 /* A policy for a fresh kernel that has not answered yet. */
-static struct smcp_policy make_policy(unsigned int families)
+static struct smcp_policy make_ruled(unsigned int families, const char *rules)
 {
+	struct smcp_parser parser;
+	struct smcp_list *list = rules_read(&parser, rules, NULL);
 	struct smcp_policy policy = {
 		.real = fake_real,
 		.conf = {families, SMCP_SIZE_UNSET, SMCP_SIZE_UNSET},
+		.rules = rules_make(list, "/usr/bin/any"),
 	};
 
+	CU_ASSERT_EQUAL(parser.n_errors, 0);
 	fake_real_reset();
 	return policy;
+}
+
+static struct smcp_policy make_policy(unsigned int families)
+{
+	return make_ruled(families, "");
 }
 
 /* As the hook does. */
@@ -234,6 +244,115 @@ UNIT_TEST(remembered_absence_costs_one_look_at_the_clock)
 	before = fake_real_clock_reads();
 	CU_ASSERT_EQUAL(open_inet(&policy), 4);
 	CU_ASSERT_EQUAL(fake_real_clock_reads(), before + 1);
+}
+
+UNIT_TEST(no_SMC_socket_is_made_where_all_is_TCP)
+{
+	struct smcp_policy policy =
+		make_ruled(SMCP_FAMILY_AUTO, "use smc to [fd00::/8]; use tcp");
+
+	fake_real_answer(4);
+	CU_ASSERT_EQUAL(open_inet(&policy), 4);
+	ASSERT_STR(fake_real_calls(), "socket(2,1,0)");
+}
+
+/* The kernel is asked once in a process, so each of these has its own. */
+static void mixed_with_an_option(void)
+{
+	struct smcp_policy policy =
+		make_ruled(SMCP_FAMILY_AUTO, "use tcp to :53");
+
+	fake_real_answer(5);
+	fake_real_answer(0); /* SMC_STATUS */
+	fake_real_answer(0);
+	fake_real_answer(5);
+	fake_real_answer(6);
+	CU_ASSERT_EQUAL(open_inet(&policy), 5);
+	CU_ASSERT_EQUAL(open_inet(&policy), 6);
+	ASSERT_STR(fake_real_calls(),
+		   "socket(2,524289,256) getsockopt(5,286,258) close(5) "
+		   "socket(2,1,256) socket(2,1,256)");
+}
+
+UNIT_TEST(mixed_rules_ask_for_SMC_USE)
+{
+	unit_test_in_child(mixed_with_an_option, NULL, 0);
+}
+
+static void mixed_with_the_trick(void)
+{
+	struct smcp_policy policy =
+		make_ruled(SMCP_FAMILY_SMC, "use tcp to :53");
+
+	fake_real_answer(5);
+	fake_real_answer(-EOPNOTSUPP); /* SMC_STATUS */
+	fake_real_answer(0); /* TCP_FASTOPEN_NO_COOKIE */
+	fake_real_answer(6); /* SO_PROTOCOL */
+	fake_real_answer(0);
+	fake_real_answer(5);
+	CU_ASSERT_EQUAL(open_socket(&policy, AF_INET6, SOCK_STREAM, 0), 5);
+	ASSERT_STR(fake_real_calls(),
+		   "socket(43,524289,1) getsockopt(5,286,258) "
+		   "setsockopt(5,6,34,0) getsockopt(5,1,38) close(5) "
+		   "socket(43,1,1)");
+}
+
+UNIT_TEST(mixed_rules_try_the_trick)
+{
+	unit_test_in_child(mixed_with_the_trick, NULL, 0);
+}
+
+static void mixed_with_nothing(void)
+{
+	struct smcp_policy policy =
+		make_ruled(SMCP_FAMILY_INET, "use tcp to :53");
+
+	smcp_log_open(&policy.log, SMCP_LOG_WARN);
+	fake_real_answer(5);
+	fake_real_answer(-EOPNOTSUPP); /* SMC_STATUS */
+	fake_real_answer(0); /* TCP_FASTOPEN_NO_COOKIE */
+	fake_real_answer(256); /* and it is still SMC */
+	fake_real_answer(0);
+	fake_real_answer(7);
+	fake_real_answer(8);
+	CU_ASSERT_EQUAL(open_inet(&policy), 7);
+	CU_ASSERT_EQUAL(open_inet(&policy), 8);
+	ASSERT_STR(fake_real_calls(),
+		   "socket(2,524289,256) getsockopt(5,286,258) "
+		   "setsockopt(5,6,34,0) getsockopt(5,1,38) close(5) "
+		   "socket(2,1,0) socket(2,1,0)");
+}
+
+UNIT_TEST(mixed_rules_are_all_TCP_where_nothing_helps)
+{
+	char text[256];
+
+	unit_test_in_child(mixed_with_nothing, text, sizeof(text));
+	ASSERT_STR(text,
+		   "libsmc-preload: this kernel cannot make an SMC socket TCP "
+		   "again: with these rules all is TCP\n");
+}
+
+static void mixed_without_room(void)
+{
+	struct smcp_policy policy =
+		make_ruled(SMCP_FAMILY_INET, "use tcp to :53");
+
+	fake_real_answer(-EMFILE);
+	fake_real_answer(5);
+	fake_real_answer(0);
+	fake_real_answer(0);
+	fake_real_answer(5);
+	CU_ASSERT_EQUAL(open_inet(&policy), -EMFILE);
+	CU_ASSERT_EQUAL(open_inet(&policy), 5);
+	ASSERT_STR(fake_real_calls(),
+		   "socket(2,524289,256) socket(2,524289,256) "
+		   "getsockopt(5,286,258) close(5) socket(2,1,256)");
+}
+
+UNIT_TEST(mixed_rules_ask_again_if_there_was_no_room)
+{
+	unit_test_in_child(mixed_without_room, NULL, 0);
 }
 
 UNIT_TEST(all_but_TCP_is_left_alone)

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdatomic.h>
+
+#include "carry.h"
+#include "demote.h"
+#include "util.h"
+
+#ifndef TCP_FASTOPEN_NO_COOKIE
+#define TCP_FASTOPEN_NO_COOKIE 34
+#endif
+
+/* What the kernel can do: that does not change while a program runs. */
+enum level { UNKNOWN, OPTION, TRICK, NOTHING };
+static atomic_int level;
+
+static int get_int(const struct smcp_policy *policy, int fd, int name)
+{
+	int value = -1;
+	socklen_t size = sizeof(value);
+
+	return policy->real.getsockopt(fd, SOL_SOCKET, name, &value, &size)
+		       ? -1
+		       : value;
+}
+
+static int set_int(const struct smcp_policy *policy, int fd, int at, int name,
+		   int value)
+{
+	return smcp_result(
+		policy->real.setsockopt(fd, at, name, &value, sizeof(value)));
+}
+
+static bool get_status(const struct smcp_policy *policy, int fd,
+		       struct smc_status *ret_status)
+{
+	socklen_t size = sizeof(*ret_status);
+
+	return !policy->real.getsockopt(fd, SOL_SMC, SMC_STATUS, ret_status,
+					&size);
+}
+
+/* Never inlined, as its line is half of the stack that a hook may take. */
+__attribute__((noinline)) static void say(const struct smcp_policy *policy,
+					  enum smcp_log_level at,
+					  const char *text, int number)
+{
+	struct smcp_line line;
+
+	if (!smcp_log_wants(&policy->log, at))
+		return;
+	smcp_line_begin(&line);
+	smcp_line_text(&line, text);
+	if (number)
+		smcp_line_int(&line, number);
+	smcp_line_end(&line, &policy->log);
+}
+
+enum smcp_kind smcp_demote_kind(const struct smcp_policy *policy, int fd,
+				int *ret_use)
+{
+	int known = atomic_load_explicit(&level, memory_order_relaxed);
+	struct smc_status status;
+
+	if (known == UNKNOWN || known == OPTION) {
+		if (get_status(policy, fd, &status)) {
+			atomic_store_explicit(&level, OPTION,
+					      memory_order_relaxed);
+			*ret_use = status.use;
+			return status.mode == SMC_MODE_UNDECIDED
+				       ? SMCP_BY_OPTION
+				       : SMCP_NOT_SMC;
+		}
+		/* There SO_PROTOCOL is TCP's on all sockets. */
+		if (known == OPTION)
+			return SMCP_NOT_SMC;
+	}
+	switch (get_int(policy, fd, SO_PROTOCOL)) {
+	case IPPROTO_SMC:
+		return SMCP_BY_TRICK;
+	case 0: /* the protocols of AF_SMC */
+	case 1:
+		return get_int(policy, fd, SO_DOMAIN) == AF_SMC ? SMCP_BY_TRICK
+								: SMCP_NOT_SMC;
+	default:
+		return SMCP_NOT_SMC;
+	}
+}
+
+bool smcp_demote_is_known(void)
+{
+	return atomic_load_explicit(&level, memory_order_relaxed) != UNKNOWN;
+}
+
+bool smcp_demote_is_possible(void)
+{
+	int known = atomic_load_explicit(&level, memory_order_relaxed);
+
+	return known == OPTION || known == TRICK;
+}
+
+/*
+ * Only TCP has this option, so that SMC gives way to it.  Its value 0 is what
+ * every socket has.
+ */
+static int do_trick(const struct smcp_policy *policy, int fd)
+{
+	int rc = set_int(policy, fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 0);
+
+	if (rc)
+		return rc == -EINVAL ? rc : -EPERM;
+	return get_int(policy, fd, SO_PROTOCOL) == IPPROTO_TCP ? 0 : -EPERM;
+}
+
+void smcp_demote_probe(const struct smcp_policy *policy, int fd)
+{
+	struct smc_status status;
+	int found = NOTHING, before;
+
+	if (get_status(policy, fd, &status))
+		found = OPTION;
+	else if (!do_trick(policy, fd))
+		found = TRICK;
+	before = atomic_exchange_explicit(&level, found, memory_order_relaxed);
+	if (found == NOTHING && before != NOTHING)
+		say(policy, SMCP_LOG_WARN,
+		    "this kernel cannot make an SMC socket TCP again: with "
+		    "these rules all is TCP",
+		    0);
+	else
+		say(policy, SMCP_LOG_DEBUG3,
+		    found == OPTION
+			    ? "SMC_USE makes a socket TCP"
+			    : "TCP_FASTOPEN_NO_COOKIE makes a socket TCP",
+		    0);
+}
+
+__attribute__((noinline)) static int
+demote_by_trick(const struct smcp_policy *policy, int fd, int *ret_lost)
+{
+	struct smcp_carried carried;
+	int rc;
+
+	if (get_int(policy, fd, SO_NO_CHECK) == 1)
+		return -ECONNABORTED;
+	rc = smcp_carry_read(&policy->real, fd, &carried);
+	if (rc)
+		return rc;
+	rc = do_trick(policy, fd);
+	if (rc)
+		return rc;
+	return smcp_carry_write(&policy->real, fd, &carried, ret_lost);
+}
+
+int smcp_demote(const struct smcp_policy *policy, int fd, enum smcp_kind kind)
+{
+	int lost = 0, rc;
+
+	if (kind == SMCP_BY_TRICK) {
+		rc = demote_by_trick(policy, fd, &lost);
+		if (lost)
+			say(policy, SMCP_LOG_DEBUG3, "lost with SMC: sockopt ",
+			    lost);
+		return rc;
+	}
+	rc = set_int(policy, fd, SOL_SMC, SMC_USE, SMC_USE_TCP);
+	return !rc || rc == -EINVAL ? rc : -EPERM;
+}
+
+void smcp_demote_note_failure(const struct smcp_policy *policy, int fd, int err)
+{
+	int use;
+
+	switch (err) {
+	case EINPROGRESS:
+	case EALREADY:
+	case EINTR:
+	case EISCONN:
+	case EBADF:
+	case ENOTSOCK:
+		return;
+	}
+	/* TCP has no use for that option. */
+	if (smcp_demote_kind(policy, fd, &use) == SMCP_BY_TRICK)
+		(void)set_int(policy, fd, SOL_SOCKET, SO_NO_CHECK, 1);
+}
