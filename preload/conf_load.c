@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "conf_load.h"
@@ -86,7 +86,7 @@ static int read_file(struct smcp_loader *loader, const char *path,
 		return -ENOENT;
 	memory = fd < 0 ? NULL : pool_take(loader, room);
 	if (fd < 0 || fstat(fd, &st))
-		reason = strerrordesc_np(errno);
+		reason = strerror(errno);
 	else if (!memory)
 		reason = "there is no memory";
 	else
@@ -98,7 +98,7 @@ static int read_file(struct smcp_loader *loader, const char *path,
 		else if (n < 0 && errno == EINTR)
 			n = 1;
 		else if (n < 0)
-			reason = strerrordesc_np(errno);
+			reason = strerror(errno);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -165,29 +165,38 @@ static void add_path(struct paths *paths, const char *path)
 	paths->path[i] = path;
 }
 
+/* What getdents64(2) returns. */
+struct entry {
+	uint64_t ino;
+	int64_t offset;
+	uint16_t size; /* of all of it */
+	uint8_t type;
+	char name[];
+};
+
 /* What is wrong with a directory, or NULL; opendir() would allocate. */
 static const char *read_dir(struct smcp_loader *loader, int fd, const char *dir,
 			    struct paths *paths)
 {
 	char buffer[2048] __attribute__((aligned(8)));
-	const struct dirent64 *entry;
-	ssize_t n, at;
+	const struct entry *entry;
+	long n, at;
 	const char *path;
 
-	while ((n = getdents64(fd, buffer, sizeof(buffer))) > 0) {
-		for (at = 0; at < n; at += entry->d_reclen) {
+	while ((n = syscall(SYS_getdents64, fd, buffer, sizeof(buffer))) > 0) {
+		for (at = 0; at < n; at += entry->size) {
 			entry = (const void *)(buffer + at);
-			if (!is_conf(entry->d_name))
+			if (!is_conf(entry->name))
 				continue;
 			if (paths->n == SMCP_MAX_FILES)
 				return "more than 64 files";
-			path = pool_path(loader, dir, entry->d_name);
+			path = pool_path(loader, dir, entry->name);
 			if (!path)
 				return "a path is too long";
 			add_path(paths, path);
 		}
 	}
-	return n < 0 ? strerrordesc_np(errno) : NULL;
+	return n < 0 ? strerror(errno) : NULL;
 }
 
 static void load_dir(struct smcp_loader *loader, const char *dir)
@@ -202,8 +211,7 @@ static void load_dir(struct smcp_loader *loader, const char *dir)
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return;
-	reason = fd < 0 ? strerrordesc_np(errno)
-			: read_dir(loader, fd, dir, &paths);
+	reason = fd < 0 ? strerror(errno) : read_dir(loader, fd, dir, &paths);
 	if (fd >= 0)
 		close(fd);
 	if (reason) {
@@ -288,6 +296,7 @@ static bool load_config(struct smcp_loader *loader)
 	const struct smcp_inputs *inputs = loader->inputs;
 	const struct smcp_error at = {inputs->config.origin, 1, 1, ""};
 	const char *path = NULL;
+	struct stat st;
 
 	if (is_set(inputs->config.text)) {
 		if (*inputs->config.text == '/')
@@ -303,6 +312,9 @@ static bool load_config(struct smcp_loader *loader)
 				 "smc/smc.conf");
 	else if (is_set(inputs->home) && *inputs->home == '/')
 		path = pool_path(loader, inputs->home, ".config/smc/smc.conf");
+	/* Of who has another's HOME: what cannot even be seen is not his. */
+	if (path && stat(path, &st) && errno == EACCES)
+		path = NULL;
 	load_file(loader, path, false);
 	return false;
 }

@@ -14,7 +14,8 @@ exported=$(nm -D --defined-only "$lib" | awk '{ print $NF }' | sort)
 wanted=$(sed -n '/global:/,/local:/s/^[[:space:]]*\([a-z_]*\);.*/\1/p' "$map" |
 	sort)
 t_is "$exported" "$wanted" "I6 exported symbols are those of the map"
-t_is "$wanted" "socket" "I6 the map names what is hooked"
+t_is "$(echo $wanted)" "connect getsockopt listen setsockopt socket" \
+	"I6 the map names what is hooked"
 t_unlike "$(nm -D "$lib")" "*socket@*" "exports have no version of their own"
 
 t_is "$(sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p' <<<"$dynamic")" \
@@ -33,8 +34,10 @@ t_like "$headers" "*GNU_STACK*RW *" "stack is not executable"
 
 # What is not linked cannot be called.
 undefined=$(nm -D --undefined-only "$lib" | awk '{ print $NF }' | sed 's/@.*//')
+# Into memory it is not stdio; that is for errors in rules, read before anything else.
 t_is "$(grep -xE '.*alloc|free|pthread_.*|mtx_.*|.*printf.*|fopen.*|fputs|fwrite|puts' \
-	<<<"$undefined" || :)" "" "I2 neither malloc nor locks nor stdio are linked"
+	<<<"$undefined" | grep -vxE '(__)?v?snprintf(_chk)?' || :)" "" \
+	"I2 neither malloc nor locks nor stdio are linked"
 t_is "$(grep -xE '_?_?exit|_Exit|abort|.*assert.*|raise|kill' \
 	<<<"$undefined" || :)" "" "I1 neither exit nor abort are linked"
 t_like "$undefined" "*dlsym*" "the list of what is linked was read"

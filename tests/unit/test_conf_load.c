@@ -268,7 +268,8 @@ UNIT_TEST(too_many_files)
 	}
 	check((struct smcp_inputs){0}, "smc");
 	write_file(in(etc, "conf.d/64.conf"), "\n");
-	check((struct smcp_inputs){0}, "/etc/conf.d:1:1: cannot be used: more than 64 files\n");
+	check((struct smcp_inputs){0},
+	      "/etc/conf.d:1:1: cannot be used: more than 64 files\n");
 	begin();
 }
 

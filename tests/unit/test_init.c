@@ -16,6 +16,8 @@ static void clear_environment(void)
 	unsetenv("SMC_SNDBUF");
 	unsetenv("SMC_RCVBUF");
 	unsetenv("SMC_SOCK_FAMILY");
+	unsetenv("SMC_RULES");
+	setenv("HOME", "/nonexistent", 1);
 }
 
 static void check_defaults(void)
@@ -132,6 +134,56 @@ UNIT_TEST(I3_a_published_policy_never_changes)
 	unit_test_in_child(check_immutable, NULL, 0);
 }
 
+static void check_rules(void)
+{
+	const struct smcp_policy *policy;
+
+	clear_environment();
+	setenv("SMC_DEBUG", "2", 1);
+	setenv("SMC_RULES",
+	       "use tcp to :53 as dns\nuse smc to 10.0.0.0/8;"
+	       "use tcp to 0.0.0.0/0",
+	       1);
+	setenv("SMC_DENY", "[fd00::/8]", 1);
+	policy = smcp_init_policy();
+	CU_ASSERT(!policy->is_bad);
+	CU_ASSERT_EQUAL(smcp_rules_scope(policy->rules, AF_INET), SMCP_MIXED);
+	ASSERT_STR(policy->places[0], "SMC_DENY:1");
+	ASSERT_STR(policy->places[1], "rule dns, SMC_RULES:1");
+	ASSERT_STR(policy->places[3], "SMC_RULES:2");
+}
+
+UNIT_TEST(rules_are_read_and_their_places_kept)
+{
+	char text[256];
+
+	unit_test_in_child(check_rules, text, sizeof(text));
+	ASSERT_STR(text, "libsmc-preload: 4 rules; AF_INET mixed, AF_INET6 "
+			 "mixed\n");
+}
+
+static void check_bad_list(void)
+{
+	const struct smcp_policy *policy;
+
+	clear_environment();
+	setenv("SMC_RULES", "use smc\nuse tpc to :1", 1);
+	policy = smcp_init_policy();
+	CU_ASSERT(policy->is_bad);
+	CU_ASSERT_EQUAL(smcp_rules_scope(policy->rules, AF_INET), SMCP_ALL_TCP);
+	CU_ASSERT_EQUAL(smcp_rules_scope(policy->rules, AF_INET6),
+			SMCP_ALL_TCP);
+}
+
+UNIT_TEST(a_bad_list_is_all_TCP_with_one_line)
+{
+	char text[256];
+
+	unit_test_in_child(check_bad_list, text, sizeof(text));
+	ASSERT_STR(text, "libsmc-preload: SMC_RULES:2:5: unknown word 'tpc' "
+			 "(smc, tcp or require), running on TCP\n");
+}
+
 #define THREADS 64
 
 static pthread_barrier_t barrier;
@@ -187,6 +239,7 @@ static void check_without_memory(void)
 	policy = smcp_init_policy();
 	CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_AS, &old), 0);
 	CU_ASSERT_EQUAL(policy->conf.families, 0);
+	CU_ASSERT_PTR_NULL(policy->rules);
 	CU_ASSERT_PTR_EQUAL(policy->real.socket, smcp_raw_socket);
 	CU_ASSERT_EQUAL(smcp_init_policy()->conf.families, SMCP_FAMILY_AUTO);
 }

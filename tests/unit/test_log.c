@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -72,6 +73,41 @@ static void print_hello(void)
 	smcp_line_begin(&line);
 	smcp_line_text(&line, "hello");
 	smcp_line_end(&line, &log);
+}
+
+UNIT_TEST(addresses_are_as_inet_ntop_has_them)
+{
+	static const char *const rows[] = {
+		"0.0.0.0:0",
+		"192.0.2.255:65535",
+		"[::]:1",
+		"[::1]:22",
+		"[fd00:1::3]:80",
+		"[1::]:80",
+		"[1:0:2::3]:80",
+		"[1:2:3:4:5:6:7:8]:80",
+		"[0:1:2:3:4:5:6:7]:80",
+		"[1:0:0:2::3]:80",
+		"[1::2:0:0:3:4]:80",
+		"[abcd:ef01:2345:6789:0:fff:f0:0]:80",
+		"[::1:2:3:4:5:6]:80",
+		"[1:2:3:4:5:6::]:80",
+	};
+	struct smcp_prefix prefix;
+	struct smcp_line line;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *colon = strrchr(rows[i], ':');
+
+		CU_ASSERT_EQUAL(smcp_prefix_parse(rows[i],
+						  (size_t)(colon - rows[i]),
+						  &prefix),
+				0);
+		line.len = 0;
+		smcp_line_endpoint(&line, &prefix.addr,
+				   (uint16_t)atoi(colon + 1));
+		ASSERT_STR(as_text(&line), rows[i]);
+	}
 }
 
 UNIT_TEST(a_line_has_prefix_and_newline)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cunit_tap.h"
@@ -13,15 +14,19 @@
 /* A policy for a fresh kernel that has not answered yet. */
 static struct smcp_policy make_ruled(unsigned int families, const char *rules)
 {
+	static struct smcp_rules *made;
 	struct smcp_parser parser;
 	struct smcp_list *list = rules_read(&parser, rules, NULL);
 	struct smcp_policy policy = {
 		.real = fake_real,
 		.conf = {families, SMCP_SIZE_UNSET, SMCP_SIZE_UNSET},
-		.rules = rules_make(list, "/usr/bin/any"),
 	};
 
 	CU_ASSERT_EQUAL(parser.n_errors, 0);
+	free(made);
+	made = rules_make(list, "/usr/bin/any");
+	free(list);
+	policy.rules = made;
 	fake_real_reset();
 	return policy;
 }
