@@ -650,22 +650,41 @@ bool smcp_rules_needs_local(const struct smcp_rules *rules)
 	return rules->needs_local;
 }
 
+/* The last start that is not after an address; of IPv4 all that counts is low. */
+static const struct start *find_ipv4(const struct start *start, size_t n,
+				     uint64_t low)
+{
+	while (n > 1) {
+		size_t half = n / 2;
+
+		start += start[half].addr.lo <= low ? half : 0;
+		n -= half;
+	}
+	return start;
+}
+
+static const struct start *find_ipv6(const struct start *start, size_t n,
+				     const struct smcp_addr *addr)
+{
+	while (n > 1) {
+		size_t half = n / 2;
+
+		start += smcp_addr_cmp(&start[half].addr, addr) <= 0 ? half : 0;
+		n -= half;
+	}
+	return start;
+}
+
 /* The deepest node around an address */
 static uint16_t find_node(const struct table *table,
 			  const struct smcp_addr *addr)
 {
 	const struct family *family = &table->families[addr->is_ipv4 ? 0 : 1];
-	const struct start *start = family->starts;
-	size_t n = family->n_starts;
 
-	while (n > 1) {
-		size_t half = n / 2;
-
-		if (smcp_addr_cmp(&start[half].addr, addr) <= 0)
-			start += half;
-		n -= half;
-	}
-	return start->node;
+	if (addr->is_ipv4)
+		return find_ipv4(family->starts, family->n_starts, addr->lo)
+			->node;
+	return find_ipv6(family->starts, family->n_starts, addr)->node;
 }
 
 static uint16_t find_owner(const struct node *node, uint16_t port)
@@ -676,8 +695,7 @@ static uint16_t find_owner(const struct node *node, uint16_t port)
 	while (n > 1) {
 		size_t half = n / 2;
 
-		if (start[half] <= port)
-			start += half;
+		start += start[half] <= port ? half : 0;
 		n -= half;
 	}
 	return node->owners[start - node->ports];

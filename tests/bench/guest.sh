@@ -69,5 +69,16 @@ printf 'start-up smc_run %s\n' "$(start "$SMC_BUILD_DIR/smc_run" true)"
 rmmod smc_diag smc
 mkdir -p /etc/modprobe.d
 echo 'install smc /bin/false' >/etc/modprobe.d/smc-lab.conf
-LD_PRELOAD=$SMC_BUILD_DIR/preload/libsmc-preload.so "$bench/hook" 1000 |
-	sed 's/^/hook /'
+export LD_PRELOAD=$SMC_BUILD_DIR/preload/libsmc-preload.so
+"$bench/hook" 1000 socket | sed 's/^/hook /'
+
+# What connect() takes more for each number of rules.  They are for the addresses
+# around the one that is asked for, and that one.
+for count in 10 0 100 1000; do
+	SMC_RULES=$(awk -v n=$count 'BEGIN {
+		for (i = 0; i < n; i++)
+			printf "use tcp to 127.0.0.%d:%d\n", i % 250 + 1, 2000 + i
+	}') "$bench/hook" 500 connect |
+		awk -v n=$count '{ t[$1] = $2 }
+			END { print "connect", n, t["preload"] - t["plain"] }'
+done

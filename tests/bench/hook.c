@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * hook BATCHES: nanoseconds per socket() + close() of a TCP socket.  Two lines
- * on stdout: "plain" with libc's socket(), "preload" with the one a program
- * gets.  Batches take turns within one process, and the median of each counts:
- * the state of the kernel's caches differs more from process to process than
- * what is measured here.
+ * hook BATCHES socket|connect: nanoseconds per socket() + close() of a TCP socket,
+ * or per connect() of a UDP socket, which does least.  Two lines on stdout:
+ * "plain" with libc's function, "preload" with the one a program gets.  Batches
+ * take turns within one process, and the median of each counts: the state of the
+ * kernel's caches differs more from process to process than what is measured here.
  */
 #include <dlfcn.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +18,9 @@
 #define BATCH 50
 
 typedef int socket_fn(int domain, int type, int protocol);
+typedef int connect_fn(int fd, const struct sockaddr *addr, socklen_t size);
+
+static int udp = -1; /* if connect() is measured */
 
 static double now(void)
 {
@@ -26,19 +30,34 @@ static double now(void)
 	return ts.tv_sec * 1e9 + ts.tv_nsec;
 }
 
-static double batch(socket_fn *open_socket)
+static void call(void *fn)
+{
+	static const struct sockaddr_in addr = {
+		.sin_family = AF_INET,
+		.sin_port = 9 << 8,
+		.sin_addr.s_addr = 127 | 1 << 24,
+	};
+	int rc;
+
+	if (udp >= 0) {
+		rc = ((connect_fn *)fn)(udp, (const struct sockaddr *)&addr,
+					sizeof(addr));
+	} else {
+		rc = ((socket_fn *)fn)(AF_INET, SOCK_STREAM, 0);
+		close(rc);
+	}
+	if (rc < 0) {
+		perror("hook");
+		exit(1);
+	}
+}
+
+static double batch(void *fn)
 {
 	double start = now();
 
-	for (int i = 0; i < BATCH; i++) {
-		int fd = open_socket(AF_INET, SOCK_STREAM, 0);
-
-		if (fd < 0) {
-			perror("hook: socket");
-			exit(1);
-		}
-		close(fd);
-	}
+	for (int i = 0; i < BATCH; i++)
+		call(fn);
 	return (now() - start) / BATCH;
 }
 
@@ -54,13 +73,15 @@ int main(int argc, char **argv)
 	static const char *const names[] = {"plain", "preload"};
 	long count = argc > 1 ? atol(argv[1]) : 0;
 	void *libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
-	socket_fn *fns[2];
+	void *fns[2];
 	double *times[2];
 
-	if (count < 1 || !libc)
+	if (count < 1 || argc < 3 || !libc)
 		return 2;
-	fns[0] = (socket_fn *)dlsym(libc, "socket");
-	fns[1] = (socket_fn *)dlsym(RTLD_DEFAULT, "socket");
+	if (!strcmp(argv[2], "connect"))
+		udp = socket(AF_INET, SOCK_DGRAM, 0);
+	fns[0] = dlsym(libc, argv[2]);
+	fns[1] = dlsym(RTLD_DEFAULT, argv[2]);
 	if (fns[0] == fns[1]) {
 		fputs("hook: no library is preloaded\n", stderr);
 		return 2;
