@@ -103,7 +103,8 @@ struct smcp_parser {
 /*
  * smcp_conf_begin() - begin a list
  * @parser: to be initialised
- * @list: to be filled; made empty
+ * @list: to be filled; made empty.  It may get its memory later, before anything
+ *	is parsed.
  */
 void smcp_conf_begin(struct smcp_parser *parser, struct smcp_list *list);
 

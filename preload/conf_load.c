@@ -14,6 +14,21 @@
 /* All texts, and what they are called: conf.d, includes, both of /etc, a user's. */
 #define POOL_SIZE (SMCP_MAX_SOURCES + SMCP_MAX_SOURCE + 512 * PATH_MAX)
 
+/* Mapped at the first source that is there: most programs find none. */
+struct smcp_memory {
+	struct smcp_list_memory list;
+	struct smcp_list_memory scratch;
+	size_t used; /* of the pool */
+	char pool[POOL_SIZE];
+};
+
+/* What it means if a file is not there. */
+enum need {
+	MAY_BE, /* nothing */
+	MAY_BE_OURS, /* nothing, also if it cannot even be seen */
+	MUST_BE,
+};
+
 static int include(struct smcp_parser *parser, const struct smcp_error *at,
 		   const char *path);
 
@@ -23,26 +38,64 @@ static struct smcp_loader *loader_of(struct smcp_parser *parser)
 				      offsetof(struct smcp_loader, parser));
 }
 
+/* Without memory nothing is parsed, and smcp_conf_load() fails in the end. */
+static bool get_memory(struct smcp_loader *loader)
+{
+	void *memory;
+
+	if (loader->memory)
+		return true;
+	memory = mmap(NULL, sizeof(*loader->memory), PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED) {
+		loader->lacks_memory = true;
+		return false;
+	}
+	loader->memory = memory;
+	smcp_list_give(&loader->list, &loader->memory->list);
+	return true;
+}
+
 /* Room in the pool, or NULL */
 static char *pool_take(struct smcp_loader *loader, size_t size)
 {
-	char *memory = loader->pool + loader->pool_used;
+	struct smcp_memory *memory = loader->memory;
+	char *room = memory->pool + memory->used;
 
-	if (size > POOL_SIZE - loader->pool_used)
+	if (size > POOL_SIZE - memory->used)
 		return NULL;
-	loader->pool_used += size;
-	return memory;
+	memory->used += size;
+	return room;
 }
 
-static const char *pool_path(struct smcp_loader *loader, const char *dir,
-			     const char *name)
+static const char *pool_copy(struct smcp_loader *loader, const char *text)
 {
-	size_t size = strlen(dir) + strlen(name) + 2;
-	char *path = size > PATH_MAX ? NULL : pool_take(loader, size);
+	size_t size = strlen(text) + 1;
+	char *copy = pool_take(loader, size);
 
-	if (path)
-		snprintf(path, size, *name ? "%s/%s" : "%s", dir, name);
-	return path;
+	return copy ? memcpy(copy, text, size) : NULL;
+}
+
+/* Return: @ret_path; NULL if it would be too long. */
+static const char *join(char ret_path[PATH_MAX], const char *dir,
+			const char *name)
+{
+	size_t length = strlen(dir);
+
+	if (length + 1 + strlen(name) >= PATH_MAX)
+		return NULL;
+	memcpy(ret_path, dir, length);
+	ret_path[length] = '/';
+	strcpy(ret_path + length + 1, name);
+	return ret_path;
+}
+
+static void fail_at(struct smcp_loader *loader, const char *path,
+		    const char *text)
+{
+	const struct smcp_error at = {.origin = path, .line = 1, .column = 1};
+
+	smcp_conf_error(&loader->parser, &at, text);
 }
 
 /* What is wrong with a file, or NULL */
@@ -61,36 +114,39 @@ static const char *why_not(const struct smcp_loader *loader,
 	return NULL;
 }
 
-/*
- * Reads a file into the pool.  What is wrong with it is reported, at @at if that
- * is not NULL.  Return: 0; -ENOENT, not reported, if there is none and that is no
- * error; -EINVAL.
- */
-static int read_file(struct smcp_loader *loader, const char *path,
-		     bool must_exist, const struct smcp_error *at,
-		     struct smcp_source *ret_source)
+/* Return: a descriptor, or -errno; -ENOENT if nobody needs to care. */
+static int open_file(const struct smcp_loader *loader, const char *path,
+		     enum need need)
 {
-	const struct smcp_error file = {.origin = path, .line = 1, .column = 1};
+	struct stat st;
+	/* Without O_NONBLOCK a FIFO would make us wait. */
+	int fd = open(path,
+		      O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
+			      (loader->inputs->is_secure ? O_NOFOLLOW : 0));
+
+	if (fd >= 0)
+		return fd;
+	/* Of who has another's HOME: what cannot even be seen is not his. */
+	if (errno == EACCES && need == MAY_BE_OURS && stat(path, &st))
+		return -ENOENT;
+	/* No file and a file that has to be are two things. */
+	return errno == ENOENT && need == MUST_BE ? -ESRCH : -errno;
+}
+
+/* What is wrong, or NULL */
+static const char *read_text(struct smcp_loader *loader, int fd,
+			     struct smcp_source *ret_source)
+{
 	size_t size = 0, room = SMCP_MAX_SOURCE + 1;
 	const char *reason = NULL;
 	struct stat st;
-	char text[160];
 	char *memory;
 	ssize_t n = 1;
-	int fd;
 
-	/* Without O_NONBLOCK a FIFO would make us wait. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
-				(loader->inputs->is_secure ? O_NOFOLLOW : 0));
-	if (fd < 0 && errno == ENOENT && !must_exist)
-		return -ENOENT;
-	memory = fd < 0 ? NULL : pool_take(loader, room);
-	if (fd < 0 || fstat(fd, &st))
-		reason = strerror(errno);
-	else if (!memory)
-		reason = "there is no memory";
-	else
-		reason = why_not(loader, &st);
+	memory = pool_take(loader, room);
+	if (!memory)
+		return "there is no memory";
+	reason = fstat(fd, &st) ? strerror(errno) : why_not(loader, &st);
 	while (!reason && n > 0 && size < room) {
 		n = read(fd, memory + size, room - size);
 		if (n > 0)
@@ -100,44 +156,71 @@ static int read_file(struct smcp_loader *loader, const char *path,
 		else if (n < 0)
 			reason = strerror(errno);
 	}
-	if (fd >= 0)
-		close(fd);
 	/* What was not used is for the next. */
-	if (memory)
-		loader->pool_used -= room - (reason ? 0 : size);
-	if (!reason) {
-		*ret_source = (struct smcp_source){path, memory, size, include};
-		return 0;
+	loader->memory->used -= room - (reason ? 0 : size);
+	ret_source->text = memory;
+	ret_source->size = size;
+	return reason;
+}
+
+/*
+ * Reads a file into the pool.  What is wrong with it is reported, at @at if that
+ * is not NULL.  Return: 0; -ENOENT, not reported, if there is none and that is no
+ * error; -EINVAL.
+ */
+static int read_file(struct smcp_loader *loader, const char *path,
+		     enum need need, const struct smcp_error *at,
+		     struct smcp_source *ret_source)
+{
+	int fd = open_file(loader, path, need);
+	const char *reason = NULL;
+	char text[160];
+
+	if (fd == -ENOENT)
+		return fd;
+	if (!get_memory(loader)) {
+		if (fd >= 0)
+			close(fd);
+		return -EINVAL;
+	}
+	path = pool_copy(loader, path);
+	if (!path)
+		path = "a file";
+	*ret_source = (struct smcp_source){.origin = path, .include = include};
+	if (fd >= 0) {
+		reason = read_text(loader, fd, ret_source);
+		close(fd);
+		if (!reason)
+			return 0;
+	} else {
+		reason = strerror(fd == -ESRCH ? ENOENT : -fd);
 	}
 	snprintf(text, sizeof(text), "cannot be used%s%.80s: %s",
 		 at ? ", " : "", at ? path : "", reason);
-	smcp_conf_error(&loader->parser, at ? at : &file, text);
+	if (at)
+		smcp_conf_error(&loader->parser, at, text);
+	else
+		fail_at(loader, path, text);
 	return -EINVAL;
 }
 
 static int include(struct smcp_parser *parser, const struct smcp_error *at,
 		   const char *path)
 {
-	struct smcp_loader *loader = loader_of(parser);
-	const char *origin = pool_path(loader, path, "");
 	struct smcp_source source;
 
-	if (!origin) {
-		smcp_conf_error(parser, at, "there is no memory");
-		return -ENOMEM;
-	}
-	if (read_file(loader, origin, true, at, &source))
+	if (read_file(loader_of(parser), path, MUST_BE, at, &source))
 		return -EINVAL;
 	smcp_conf_parse(parser, &source);
 	return 0;
 }
 
 static void load_file(struct smcp_loader *loader, const char *path,
-		      bool must_exist)
+		      enum need need)
 {
 	struct smcp_source source;
 
-	if (path && !read_file(loader, path, must_exist, NULL, &source))
+	if (!read_file(loader, path, need, NULL, &source))
 		smcp_conf_parse(&loader->parser, &source);
 }
 
@@ -180,8 +263,9 @@ static const char *read_dir(struct smcp_loader *loader, int fd, const char *dir,
 {
 	char buffer[2048] __attribute__((aligned(8)));
 	const struct entry *entry;
-	long n, at;
+	char joined[PATH_MAX];
 	const char *path;
+	long n, at;
 
 	while ((n = syscall(SYS_getdents64, fd, buffer, sizeof(buffer))) > 0) {
 		for (at = 0; at < n; at += entry->size) {
@@ -190,7 +274,8 @@ static const char *read_dir(struct smcp_loader *loader, int fd, const char *dir,
 				continue;
 			if (paths->n == SMCP_MAX_FILES)
 				return "more than 64 files";
-			path = pool_path(loader, dir, entry->name);
+			path = join(joined, dir, entry->name);
+			path = path ? pool_copy(loader, path) : NULL;
 			if (!path)
 				return "a path is too long";
 			add_path(paths, path);
@@ -201,7 +286,6 @@ static const char *read_dir(struct smcp_loader *loader, int fd, const char *dir,
 
 static void load_dir(struct smcp_loader *loader, const char *dir)
 {
-	struct smcp_error at = {.origin = dir, .line = 1, .column = 1};
 	struct paths paths = {.n = 0};
 	const char *reason;
 	char text[160];
@@ -211,21 +295,29 @@ static void load_dir(struct smcp_loader *loader, const char *dir)
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return;
-	reason = fd < 0 ? strerror(errno) : read_dir(loader, fd, dir, &paths);
+	reason = fd < 0 ? strerror(errno) : NULL;
+	if (get_memory(loader)) {
+		dir = pool_copy(loader, dir);
+		if (!dir)
+			dir = "conf.d";
+		if (!reason)
+			reason = read_dir(loader, fd, dir, &paths);
+	}
 	if (fd >= 0)
 		close(fd);
 	if (reason) {
 		snprintf(text, sizeof(text), "cannot be used: %s", reason);
-		smcp_conf_error(&loader->parser, &at, text);
+		fail_at(loader, dir, text);
 		return;
 	}
 	for (i = 0; i < paths.n; i++)
-		load_file(loader, paths.path[i], true);
+		load_file(loader, paths.path[i], MUST_BE);
 }
 
-static bool is_set(const char *text)
+/* Is there something to parse, and can it be? */
+static bool is_set(struct smcp_loader *loader, const char *text)
 {
-	return text && *text;
+	return text && *text && get_memory(loader);
 }
 
 static struct smcp_source source_of(const char *origin, const char *text)
@@ -241,7 +333,7 @@ static void load_endpoints(struct smcp_loader *loader,
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		if (!is_set(inputs[i].text))
+		if (!is_set(loader, inputs[i].text))
 			continue;
 		source = source_of(inputs[i].origin, inputs[i].text);
 		smcp_conf_parse_endpoints(&loader->parser, &source, verdict);
@@ -253,7 +345,7 @@ static void load_progs(struct smcp_loader *loader, const char *origin,
 {
 	struct smcp_source source;
 
-	if (!is_set(text))
+	if (!is_set(loader, text))
 		return;
 	source = source_of(origin, text);
 	smcp_conf_parse_progs(&loader->parser, &source, is_not);
@@ -266,7 +358,7 @@ static void load_rules(struct smcp_loader *loader)
 	unsigned int i;
 
 	for (i = 0; i < inputs->n_rules; i++) {
-		if (!is_set(inputs->rules[i].text))
+		if (!is_set(loader, inputs->rules[i].text))
 			continue;
 		source = source_of(inputs->rules[i].origin,
 				   inputs->rules[i].text);
@@ -282,7 +374,7 @@ static void load_allows(struct smcp_loader *loader)
 	unsigned int i;
 
 	for (i = 0; i < inputs->n_allows; i++)
-		if (is_set(inputs->allows[i].text))
+		if (is_set(loader, inputs->allows[i].text))
 			last = inputs->allows[i].origin;
 	if (!last)
 		return;
@@ -294,28 +386,24 @@ static void load_allows(struct smcp_loader *loader)
 static bool load_config(struct smcp_loader *loader)
 {
 	const struct smcp_inputs *inputs = loader->inputs;
-	const struct smcp_error at = {inputs->config.origin, 1, 1, ""};
-	const char *path = NULL;
-	struct stat st;
+	const char *xdg = inputs->xdg_config_home, *home = inputs->home;
+	const char *config = inputs->config.text, *path = NULL;
+	char joined[PATH_MAX];
 
-	if (is_set(inputs->config.text)) {
-		if (*inputs->config.text == '/')
-			load_file(loader, inputs->config.text, true);
-		else if (strcmp(inputs->config.text, "none") != 0)
-			smcp_conf_error(
-				&loader->parser, &at,
+	if (is_set(loader, config)) {
+		if (*config == '/')
+			load_file(loader, config, MUST_BE);
+		else if (strcmp(config, "none") != 0)
+			fail_at(loader, inputs->config.origin,
 				"an absolute path or 'none' is expected");
 		return true;
 	}
-	if (is_set(inputs->xdg_config_home) && *inputs->xdg_config_home == '/')
-		path = pool_path(loader, inputs->xdg_config_home,
-				 "smc/smc.conf");
-	else if (is_set(inputs->home) && *inputs->home == '/')
-		path = pool_path(loader, inputs->home, ".config/smc/smc.conf");
-	/* Of who has another's HOME: what cannot even be seen is not his. */
-	if (path && stat(path, &st) && errno == EACCES)
-		path = NULL;
-	load_file(loader, path, false);
+	if (xdg && *xdg == '/')
+		path = join(joined, xdg, "smc/smc.conf");
+	else if (home && *home == '/')
+		path = join(joined, home, ".config/smc/smc.conf");
+	if (path)
+		load_file(loader, path, MAY_BE_OURS);
 	return false;
 }
 
@@ -323,21 +411,27 @@ static bool load_config(struct smcp_loader *loader)
 static bool is_locked(const struct smcp_loader *loader,
 		      const struct smcp_source *source)
 {
-	struct smcp_list *scratch;
+	struct smcp_list list;
 	struct smcp_parser parser;
-	bool locked;
 
-	scratch = mmap(NULL, sizeof(*scratch), PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (scratch == MAP_FAILED)
-		return true;
-	smcp_conf_begin(&parser, scratch);
+	smcp_list_give(&list, &loader->memory->scratch);
+	smcp_conf_begin(&parser, &list);
 	parser.names = loader->parser.names;
 	parser.depth = 4; /* what it includes is not asked */
 	smcp_conf_parse(&parser, source);
-	locked = parser.settings.is_locked == 1;
-	munmap(scratch, sizeof(*scratch));
-	return locked;
+	return parser.settings.is_locked == 1;
+}
+
+static void load_strict(struct smcp_loader *loader)
+{
+	const char *strict = loader->inputs->strict;
+
+	loader->list.is_strict = loader->parser.settings.is_strict == 1;
+	if (!is_set(loader, strict))
+		return;
+	if (strcmp(strict, "0") && strcmp(strict, "1"))
+		fail_at(loader, "SMC_STRICT", "0 or 1 is expected");
+	loader->list.is_strict = *strict != '0';
 }
 
 static void load_all(struct smcp_loader *loader)
@@ -345,17 +439,18 @@ static void load_all(struct smcp_loader *loader)
 	const struct smcp_inputs *inputs = loader->inputs;
 	struct smcp_parser *parser = &loader->parser;
 	const char *etc = inputs->etc ? inputs->etc : "/etc/smc";
-	const char *dir = pool_path(loader, etc, "conf.d");
-	const char *file = pool_path(loader, etc, "smc.conf");
+	char file[PATH_MAX], dir[PATH_MAX];
 	struct smcp_source source;
 	bool has_file, locked, is_instead;
 
-	if (is_set(inputs->names)) {
+	if (!join(file, etc, "smc.conf") || !join(dir, etc, "conf.d"))
+		return;
+	if (is_set(loader, inputs->names)) {
 		parser->names = (struct smcp_text){inputs->names,
 						   strlen(inputs->names)};
 		smcp_conf_check_names(parser, "SMC_NAMES");
 	}
-	has_file = !read_file(loader, file, false, NULL, &source);
+	has_file = !read_file(loader, file, MAY_BE, NULL, &source);
 	locked = has_file && is_locked(loader, &source);
 	if (locked) {
 		smcp_conf_parse(parser, &source);
@@ -372,18 +467,10 @@ static void load_all(struct smcp_loader *loader)
 		if (has_file)
 			smcp_conf_parse(parser, &source);
 	}
-
 	if (parser->settings.otherwise >= 0)
-		loader->list->otherwise =
+		loader->list.otherwise =
 			(enum smcp_verdict)parser->settings.otherwise;
-	loader->list->is_strict = parser->settings.is_strict == 1;
-	if (is_set(inputs->strict)) {
-		const struct smcp_error at = {"SMC_STRICT", 1, 1, ""};
-
-		if (strcmp(inputs->strict, "0") && strcmp(inputs->strict, "1"))
-			smcp_conf_error(parser, &at, "0 or 1 is expected");
-		loader->list->is_strict = *inputs->strict != '0';
-	}
+	load_strict(loader);
 }
 
 int smcp_conf_load(struct smcp_loader *loader, const struct smcp_inputs *inputs)
@@ -393,26 +480,21 @@ int smcp_conf_load(struct smcp_loader *loader, const struct smcp_inputs *inputs)
 	void *arg = loader->parser.arg;
 
 	loader->inputs = inputs;
-	loader->pool_used = 0;
-	loader->list = mmap(NULL, sizeof(*loader->list), PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	loader->pool = mmap(NULL, POOL_SIZE, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (loader->list == MAP_FAILED || loader->pool == MAP_FAILED) {
-		smcp_conf_unload(loader);
-		return -ENOMEM;
-	}
-	smcp_conf_begin(&loader->parser, loader->list);
+	loader->memory = NULL;
+	loader->lacks_memory = false;
+	smcp_conf_begin(&loader->parser, &loader->list);
 	loader->parser.report = report;
 	loader->parser.arg = arg;
 	load_all(loader);
-	return 0;
+	if (!loader->lacks_memory)
+		return 0;
+	smcp_conf_unload(loader);
+	return -ENOMEM;
 }
 
 void smcp_conf_unload(struct smcp_loader *loader)
 {
-	if (loader->list != MAP_FAILED)
-		munmap(loader->list, sizeof(*loader->list));
-	if (loader->pool != MAP_FAILED)
-		munmap(loader->pool, POOL_SIZE);
+	if (loader->memory)
+		munmap(loader->memory, sizeof(*loader->memory));
+	loader->memory = NULL;
 }

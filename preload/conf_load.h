@@ -38,10 +38,11 @@ struct smcp_inputs {
 /* What was loaded is good until it is freed. */
 struct smcp_loader {
 	struct smcp_parser parser;
-	struct smcp_list *list;
+	struct smcp_list list;
 	const struct smcp_inputs *inputs;
-	char *pool; /* texts and paths of files */
-	size_t pool_used;
+	struct smcp_memory
+		*memory; /* NULL as long as there was nothing to read */
+	bool lacks_memory;
 };
 
 /*
@@ -50,7 +51,7 @@ struct smcp_loader {
  * @inputs: what there is besides files; stays as long as the list
  *
  * The list is bad, and means TCP for everything, if @loader->parser.n_errors is
- * not 0 afterwards; each error was reported.  @loader->list->otherwise and
+ * not 0 afterwards; each error was reported.  @loader->list.otherwise and
  * is_strict are set from settings and inputs; "default" is SMC if nobody says so.
  * Opens files; may allocate.
  *

@@ -92,20 +92,12 @@ static void read_environment(struct smcp_conf *conf, struct warnings *warnings)
 /* What a program is started with; of a privileged one that is somebody else's. */
 struct start {
 	bool is_secure;
-	char exe[PATH_MAX];
 	struct smcp_input deny, rules, allow;
 	struct smcp_inputs inputs;
-	struct smcp_subject subject;
 };
 
 static void read_start(struct start *start)
 {
-	ssize_t n =
-		readlink("/proc/self/exe", start->exe, sizeof(start->exe) - 1);
-
-	start->exe[n > 0 ? n : 0] = '\0';
-	start->subject =
-		(struct smcp_subject){start->exe, geteuid(), getegid()};
 	start->is_secure = getauxval(AT_SECURE);
 	if (start->is_secure) {
 		start->inputs = (struct smcp_inputs){.is_secure = true};
@@ -208,10 +200,24 @@ static void read_settings(struct smcp_policy *policy,
 	smcp_log_open(&policy->log, is_secure ? SMCP_LOG_SILENT : level);
 }
 
-/* Whatever was read of a list with an error, it is not in force. */
-static void finish_list(const struct smcp_loader *loader)
+/* Who this is, as far as the rules ask. */
+static void read_subject(const struct smcp_list *list, char exe[PATH_MAX],
+			 struct smcp_subject *ret_subject)
 {
-	struct smcp_list *list = loader->list;
+	ssize_t n = 0;
+
+	if (list->n_words)
+		n = readlink("/proc/self/exe", exe, PATH_MAX - 1);
+	exe[n > 0 ? n : 0] = '\0';
+	ret_subject->exe = exe;
+	ret_subject->user = list->n_ids ? geteuid() : 0;
+	ret_subject->group = list->n_ids ? getegid() : 0;
+}
+
+/* Whatever was read of a list with an error, it is not in force. */
+static void finish_list(struct smcp_loader *loader)
+{
+	struct smcp_list *list = &loader->list;
 
 	if (loader->parser.n_errors) {
 		list->n_rules = 0;
@@ -229,10 +235,12 @@ static struct smcp_policy *make_policy(const struct start *start,
 				       size_t *ret_size)
 {
 	size_t rules_at = padded(sizeof(struct smcp_policy));
-	size_t places_at = rules_at + padded(smcp_rules_size(loader->list));
+	size_t places_at = rules_at + padded(smcp_rules_size(&loader->list));
 	/* Whole pages, so that they can be made read-only. */
-	size_t size = places_at + write_places(loader->list, NULL);
+	size_t size = places_at + write_places(&loader->list, NULL);
+	struct smcp_subject subject;
 	struct smcp_policy *policy;
+	char exe[PATH_MAX];
 	char *memory;
 
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -243,10 +251,11 @@ static struct smcp_policy *make_policy(const struct start *start,
 	smcp_real_resolve(&policy->real);
 	read_settings(policy, loader, start->is_secure, warnings);
 	policy->is_bad = loader->parser.n_errors;
-	policy->rules = smcp_rules_compile(loader->list, &start->subject,
-					   memory + rules_at);
+	read_subject(&loader->list, exe, &subject);
+	policy->rules =
+		smcp_rules_compile(&loader->list, &subject, memory + rules_at);
 	if (smcp_log_wants(&policy->log, SMCP_LOG_DEBUG2)) {
-		(void)write_places(loader->list, memory + places_at);
+		(void)write_places(&loader->list, memory + places_at);
 		policy->places = (const char *const *)(memory + places_at);
 	}
 	*ret_size = size;
@@ -280,11 +289,11 @@ static void print_result(const struct smcp_policy *policy,
 		smcp_line_text(&line, ", running on TCP");
 		smcp_line_end(&line, &policy->log);
 	} else if (!policy->is_bad &&
-		   (loader->list->n_rules ||
-		    loader->list->otherwise == SMCP_TCP) &&
+		   (loader->list.n_rules ||
+		    loader->list.otherwise == SMCP_TCP) &&
 		   smcp_log_wants(&policy->log, SMCP_LOG_DEBUG1)) {
-		smcp_line_int(&line, (int)loader->list->n_rules);
-		smcp_line_text(&line, loader->list->n_rules == 1
+		smcp_line_int(&line, (int)loader->list.n_rules);
+		smcp_line_text(&line, loader->list.n_rules == 1
 					      ? " rule; AF_INET "
 					      : " rules; AF_INET ");
 		print_scope(&line, policy, AF_INET);

@@ -88,10 +88,10 @@ struct smcp_id {
 
 /* All rules in force, in order, with what was said for the rest. */
 struct smcp_list {
-	struct smcp_rule rules[SMCP_MAX_RULES];
-	struct smcp_endpoint endpoints[SMCP_MAX_ENDPOINTS];
-	struct smcp_text words[SMCP_MAX_WORDS];
-	struct smcp_id ids[SMCP_MAX_WORDS];
+	struct smcp_rule *rules;
+	struct smcp_endpoint *endpoints;
+	struct smcp_text *words;
+	struct smcp_id *ids;
 	unsigned int n_rules;
 	unsigned int n_endpoints;
 	unsigned int n_words;
@@ -99,6 +99,24 @@ struct smcp_list {
 	enum smcp_verdict otherwise; /* when no rule matches */
 	bool is_strict; /* SMC means require */
 };
+
+/* The most that a list can need; what is not used is not touched. */
+struct smcp_list_memory {
+	struct smcp_rule rules[SMCP_MAX_RULES];
+	struct smcp_endpoint endpoints[SMCP_MAX_ENDPOINTS];
+	struct smcp_text words[SMCP_MAX_WORDS];
+	struct smcp_id ids[SMCP_MAX_WORDS];
+};
+
+/* smcp_list_give() - let a list, empty so far, use memory of the caller's */
+static inline void smcp_list_give(struct smcp_list *list,
+				  struct smcp_list_memory *memory)
+{
+	list->rules = memory->rules;
+	list->endpoints = memory->endpoints;
+	list->words = memory->words;
+	list->ids = memory->ids;
+}
 
 /* Who the rules are asked for. */
 struct smcp_subject {

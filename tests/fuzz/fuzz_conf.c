@@ -16,6 +16,7 @@ static const char names[] =
 	"host db1 10.1.2.3 fd00:1::3;user batch 1003;group wheel 10";
 static const struct smcp_subject subject = {"/usr/bin/app", 1000, 10};
 static struct smcp_list list, again;
+static struct smcp_list_memory memories[2];
 
 static int include(struct smcp_parser *parser, const struct smcp_error *at,
 		   const char *path)
@@ -32,6 +33,7 @@ static unsigned int read_text(struct smcp_list *into, const char *text,
 	struct smcp_source source = {"fuzz", text, size, include};
 	struct smcp_parser parser;
 
+	smcp_list_give(into, &memories[into == &again]);
 	smcp_conf_begin(&parser, into);
 	parser.names = (struct smcp_text){names, sizeof(names) - 1};
 	smcp_conf_parse(&parser, &source);

@@ -17,11 +17,16 @@ static int no_include(struct smcp_parser *parser, const struct smcp_error *at,
 struct smcp_list *rules_read(struct smcp_parser *parser, const char *text,
 			     const char *names)
 {
-	struct smcp_list *list = calloc(1, sizeof(*list));
+	struct {
+		struct smcp_list list;
+		struct smcp_list_memory memory;
+	} *both = calloc(1, sizeof(*both));
+	struct smcp_list *list = &both->list;
 	struct smcp_source source = {"test", text, strlen(text), no_include};
 
-	if (!list)
+	if (!both)
 		abort();
+	smcp_list_give(list, &both->memory);
 	smcp_conf_begin(parser, list);
 	if (names)
 		parser->names = (struct smcp_text){names, strlen(names)};

@@ -76,14 +76,14 @@ static void check(struct smcp_inputs inputs, const char *want)
 	if (!inputs.home)
 		inputs.home = home;
 	CU_ASSERT_EQUAL(smcp_conf_load(&loader, &inputs), 0);
-	for (unsigned int i = 0; i < loader.list->n_rules; i++) {
-		at += smcp_conf_format_rule(loader.list, &loader.list->rules[i],
+	for (unsigned int i = 0; i < loader.list.n_rules; i++) {
+		at += smcp_conf_format_rule(&loader.list, &loader.list.rules[i],
 					    got + at, sizeof(got) - at);
 		at += (size_t)snprintf(got + at, sizeof(got) - at, "; ");
 	}
 	snprintf(got + at, sizeof(got) - at, "%s%s",
-		 loader.list->otherwise == SMCP_TCP ? "tcp" : "smc",
-		 loader.list->is_strict ? " strict" : "");
+		 loader.list.otherwise == SMCP_TCP ? "tcp" : "smc",
+		 loader.list.is_strict ? " strict" : "");
 	CU_ASSERT_EQUAL(!*errors, !loader.parser.n_errors);
 	ASSERT_STR(*errors ? errors : got, want);
 	smcp_conf_unload(&loader);
