@@ -253,6 +253,29 @@ static bool find_name(struct reader *names, struct smcp_parser *parser,
 	return false;
 }
 
+/* Leaves @names behind the name, which is reported if there is none. */
+static int need_name(struct reader *reader, struct reader *names,
+		     const char *kind, const struct smcp_text *name)
+{
+	struct smcp_parser *parser = reader->parser;
+	const char *reason;
+
+	if (find_name(names, parser, kind, name))
+		return 0;
+	if (!parser->find)
+		return fail(reader, name->start,
+			    "%s '%s' is not known (smc_run looks names up; "
+			    "else write the %s)",
+			    kind, show(*name).text,
+			    *kind == 'h' ? "address" : "number");
+	reason = parser->find(parser, kind, name);
+	if (reason)
+		return fail(reader, name->start, "%s '%s' %s", kind,
+			    show(*name).text, reason);
+	find_name(names, parser, kind, name);
+	return 0;
+}
+
 /* Decimal, without sign or blank, at most @max. */
 static int parse_number(const struct smcp_text *word, unsigned long long max,
 			unsigned long long *ret_number)
@@ -376,11 +399,8 @@ static int add_host(struct reader *reader, struct smcp_range *range,
 
 	endpoint.host = SMCP_HOST_NAME;
 	endpoint.name = *host;
-	if (!find_name(&names, reader->parser, "host", host))
-		return fail(reader, host->start,
-			    "host '%s' is not known (smc_run looks names up; "
-			    "else write the address)",
-			    show(*host).text);
+	if (need_name(reader, &names, "host", host))
+		return -EINVAL;
 	for (skip_blanks(&names); !at_end(&names); skip_blanks(&names)) {
 		word = take_word(&names, "");
 		endpoint.more = 0;
@@ -560,11 +580,8 @@ static int add_id(struct reader *reader, struct smcp_text word,
 			return fail(reader, word.start, "'%s' is not a %s id",
 				    show(word).text, kind);
 	} else {
-		if (!find_name(&names, reader->parser, kind, &word))
-			return fail(reader, word.start,
-				    "%s '%s' is not known (smc_run looks names "
-				    "up; else write the number)",
-				    kind, show(word).text);
+		if (need_name(reader, &names, kind, &word))
+			return -EINVAL;
 		skip_blanks(&names);
 		found = take_word(&names, "");
 		if (parse_number(&found, UINT32_MAX - 1, &number))

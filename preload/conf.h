@@ -81,7 +81,7 @@ struct smcp_source {
 
 /*
  * Reads sources into one list.  To be initialised with smcp_conf_begin(); then
- * @names and @report may be set.
+ * @names, @report and @find may be set.
  */
 struct smcp_parser {
 	struct smcp_list *list;
@@ -94,6 +94,11 @@ struct smcp_parser {
 	void (*report)(struct smcp_parser *parser,
 		       const struct smcp_error *error);
 	void *arg; /* for @report and includes */
+	/* Adds to @names what was not found there.  Return: NULL; or why it
+	 * cannot, as "has no address".  NULL: @names are all there are.
+	 */
+	const char *(*find)(struct smcp_parser *parser, const char *kind,
+			    const struct smcp_text *name);
 	unsigned int n_errors;
 	struct smcp_error first_error;
 	size_t bytes; /* of all sources so far */

@@ -475,16 +475,15 @@ static void load_all(struct smcp_loader *loader)
 
 int smcp_conf_load(struct smcp_loader *loader, const struct smcp_inputs *inputs)
 {
-	void (*report)(struct smcp_parser * parser,
-		       const struct smcp_error *error) = loader->parser.report;
-	void *arg = loader->parser.arg;
+	const struct smcp_parser given = loader->parser;
 
 	loader->inputs = inputs;
 	loader->memory = NULL;
 	loader->lacks_memory = false;
 	smcp_conf_begin(&loader->parser, &loader->list);
-	loader->parser.report = report;
-	loader->parser.arg = arg;
+	loader->parser.report = given.report;
+	loader->parser.arg = given.arg;
+	loader->parser.find = given.find;
 	load_all(loader);
 	if (!loader->lacks_memory)
 		return 0;

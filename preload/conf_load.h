@@ -47,7 +47,8 @@ struct smcp_loader {
 
 /*
  * smcp_conf_load() - make the list from all its sources, in their order
- * @loader: @loader->parser.report and .arg may be set; the rest is overwritten
+ * @loader: @loader->parser.report, .arg and .find are to be set, or NULL; the
+ *	rest is overwritten
  * @inputs: what there is besides files; stays as long as the list
  *
  * The list is bad, and means TCP for everything, if @loader->parser.n_errors is

@@ -271,6 +271,50 @@ static void check_names(const char *text, const char *want)
 	free(list);
 }
 
+/* Knows one host more than @names, and counts in parser.arg. */
+static const char *find(struct smcp_parser *parser, const char *kind,
+			const struct smcp_text *name)
+{
+	static const char more[] = "host db1 10.1.2.3;host new 10.0.0.7";
+
+	++*(int *)parser->arg;
+	if (strcmp(kind, "host") != 0 || name->size != 3 ||
+	    memcmp(name->start, "new", 3) != 0)
+		return "is nowhere";
+	parser->names = (struct smcp_text){more, strlen(more)};
+	return NULL;
+}
+
+static void check_found(const char *text, int want_calls, const char *want)
+{
+	struct smcp_source source = {"test", text, strlen(text), NULL};
+	struct smcp_list *list = calloc(1, sizeof(*list));
+	struct smcp_parser parser;
+	int calls = 0;
+
+	smcp_conf_begin(&parser, list);
+	parser.names = (struct smcp_text){names, strlen(names)};
+	parser.find = find;
+	parser.arg = &calls;
+	smcp_conf_parse(&parser, &source);
+	CU_ASSERT_EQUAL(calls, want_calls);
+	ASSERT_STR(parser.first_error.text, want);
+	if (!*want)
+		CU_ASSERT_EQUAL(list->endpoints[list->n_endpoints - 1]
+					.prefix.addr.is_ipv4,
+				true);
+	free(list);
+}
+
+UNIT_TEST(names_are_looked_up)
+{
+	check_found("use tcp to new; use tcp to new, db1", 1, "");
+	check_found("use tcp to db1, 10.0.0.1", 0, "");
+	check_found("use tcp to old, new", 1, "host 'old' is nowhere");
+	check_found("use tcp user new", 1, "user 'new' is nowhere");
+	check_found("use tcp group 7,wheels", 1, "group 'wheels' is nowhere");
+}
+
 UNIT_TEST(names_are_checked)
 {
 	check_names("", "");
