@@ -129,6 +129,9 @@ static int open_file(const struct smcp_loader *loader, const char *path,
 	/* Of who has another's HOME: what cannot even be seen is not his. */
 	if (errno == EACCES && need == MAY_BE_OURS && stat(path, &st))
 		return -ENOENT;
+	/* $HOME of a user that has none may be /dev/null. */
+	if (need != MUST_BE && errno == ENOTDIR)
+		return -ENOENT;
 	/* No file and a file that has to be are two things. */
 	return errno == ENOENT && need == MUST_BE ? -ESRCH : -errno;
 }

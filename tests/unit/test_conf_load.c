@@ -96,6 +96,7 @@ UNIT_TEST(nothing_is_there)
 	check((struct smcp_inputs){.etc = "/nonexistent",
 				   .home = "/nonexistent"},
 	      "smc");
+	check((struct smcp_inputs){.home = "/dev/null"}, "smc");
 	check((struct smcp_inputs){.exclude = "", .names = "", .strict = ""},
 	      "smc");
 }
