@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
  * smc_run_core COMMAND [ARG...]: the last step of smc_run.
+ * smc_run_core [--OPTION[=VALUE]...] -- [COMMAND [ARG...]]: the same, with the
+ * long options of smc_run.
  *
  * The library to preload is that of the build tree this program is in, else the
  * one installed with it.
  *
- * What is wrong in the environment is reported.  If the dynamic loader cannot
- * bring the library into COMMAND, one line says so.  COMMAND is executed in
- * any case, and what cannot be read or makes no sense here is left to the
- * kernel without a word.
+ * What is wrong in the environment or the rules is reported.  If the dynamic
+ * loader cannot bring the library into COMMAND, one line says so.  COMMAND is
+ * executed in any case, unless the user wants it strict, and what cannot be read
+ * or makes no sense here is left to the kernel without a word.
  */
 #include <elf.h>
 #include <errno.h>
@@ -16,18 +18,25 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <paths.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "conf.h"
+#include "list.h"
+#include "options.h"
+#include "query.h"
+#include "smc_uapi.h"
+#include "util.h"
 
 /* What the kernel reads of a script's first line, and how deep it follows. */
 #define SCRIPT_LINE 256
@@ -339,10 +348,29 @@ static bool tree_library(const char *self, char ret_path[PATH_MAX])
 	       strcat(ret_path, "/" LIBRARY_NAME);
 }
 
+/* With "strict" each reason to run on TCP is one not to run. */
+static bool is_strict, is_refused;
+
+__attribute__((format(printf, 1, 2))) static void on_tcp(const char *format,
+							 ...)
+{
+	char reason[PATH_MAX + 256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(reason, sizeof(reason), format, args);
+	va_end(args);
+	is_refused = is_strict;
+	if (is_strict)
+		dprintf(STDERR_FILENO, "smc_run: refused by --strict: %s\n",
+			reason);
+	else
+		dprintf(STDERR_FILENO, "smc_run: %s, running on TCP\n", reason);
+}
+
 static void say(const char *subject, const char *what)
 {
-	dprintf(STDERR_FILENO, "smc_run: %s: %s, running on TCP\n", subject,
-		what);
+	on_tcp("%s: %s", subject, what);
 }
 
 /*
@@ -512,27 +540,133 @@ static void set_preload(const char *name)
 	free(preload);
 }
 
-int main(int argc, char **argv)
+/* As the library tries them; nothing else is known before it does. */
+static void check_kernel(const struct smcp_run_list *list)
+{
+	static const struct {
+		enum smcp_family family;
+		int domain;
+		int protocol;
+	} ways[] = {
+		{SMCP_FAMILY_INET, AF_INET, IPPROTO_SMC},
+		{SMCP_FAMILY_SMC, AF_SMC, 0},
+	};
+	unsigned int families = list->loader.parser.settings.conf.families;
+	const char *value = getenv("SMC_SOCK_FAMILY");
+	size_t i;
+	int fd;
+
+	if (value)
+		(void)smcp_conf_parse_family(value, &families);
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		if (families && !(families & ways[i].family))
+			continue;
+		fd = socket(ways[i].domain, SOCK_STREAM | SOCK_CLOEXEC,
+			    ways[i].protocol);
+		if (fd >= 0) {
+			close(fd);
+			return;
+		}
+	}
+	on_tcp("no SMC in the kernel: %s (modprobe smc)", strerror(errno));
+}
+
+static int wrong_usage(const char *what, const char *word)
+{
+	dprintf(STDERR_FILENO, "smc_run: %s: unexpected '%s'\n", what, word);
+	return 1;
+}
+
+/* Hand the list on, with what its names mean now. */
+static int export_list(const struct smcp_options *options,
+		       const struct smcp_run_list *list)
+{
+	const char *names = list->loader.parser.names.start;
+	int rc = smcp_options_export(options);
+
+	if (!rc && names && setenv("SMC_NAMES", names, 1))
+		rc = -ENOMEM;
+	if (!names)
+		unsetenv("SMC_NAMES");
+	return rc;
+}
+
+/* Return: is anything wrong with the list? */
+static bool print_errors(const struct smcp_run_list *list)
+{
+	if (!list->loader.parser.n_errors)
+		return false;
+	if (!list->shows_all)
+		smcp_run_list_print_error(
+			list->has_typed_error
+				? &list->typed_error
+				: &list->loader.parser.first_error);
+	return true;
+}
+
+static int explain(const struct smcp_options *options,
+		   const struct smcp_run_list *list)
+{
+	static struct target target;
+	static char exe[PATH_MAX];
+	struct smcp_subject subject = {exe, geteuid(), getegid()};
+	const char *words[3] = {options->explained};
+	unsigned int n = options->explained ? 1 : 0, at = 0;
+	enum smcp_role role = SMCP_CONNECT;
+	unsigned int i;
+
+	for (i = 0; options->rest[i]; i++) {
+		if (n == ARRAY_SIZE(words))
+			return wrong_usage("--explain", options->rest[i]);
+		words[n++] = options->rest[i];
+	}
+	if (n &&
+	    (!strcmp(words[0], "connect") || !strcmp(words[0], "listen"))) {
+		role = *words[0] == 'l' ? SMCP_LISTEN : SMCP_CONNECT;
+		at++;
+	}
+	if (n == at) {
+		dprintf(STDERR_FILENO,
+			"smc_run: --explain: ADDR:PORT is missing\n");
+		return 1;
+	}
+	if (n > at + 2)
+		return wrong_usage("--explain", words[at + 2]);
+	if (n == at + 2) {
+		if (!find_program(words[at + 1], target.path)) {
+			dprintf(STDERR_FILENO, "smc_run: %s: not found\n",
+				words[at + 1]);
+			return 1;
+		}
+		inspect(&target);
+		if (!realpath(target.path, exe)) {
+			dprintf(STDERR_FILENO, "smc_run: %s: %s: %s\n",
+				words[at + 1], target.path, strerror(errno));
+			return 1;
+		}
+	}
+	return smcp_query_explain(list, role, words[at], &subject);
+}
+
+/* COMMAND was not started if this returns. */
+static int start(const char *self, char **command,
+		 const struct smcp_run_list *list)
 {
 	static struct target target;
 	char name[PATH_MAX];
 	int err;
 
-	if (argc < 2) {
-		dprintf(STDERR_FILENO,
-			"usage: smc_run_core COMMAND [ARG...]\n");
-		return 1;
-	}
-	check_size("SMC_RCVBUF", "rmem");
-	check_size("SMC_SNDBUF", "wmem");
-	check_family();
-	if (find_program(argv[1], target.path)) {
+	if (find_program(command[0], target.path)) {
 		inspect(&target);
-		set_preload(preflight(argv[0], &target, name) ? name : NULL);
+		set_preload(preflight(self, &target, name) ? name : NULL);
 	}
-	execvp(argv[1], argv + 1);
+	if (is_strict)
+		check_kernel(list);
+	if (is_refused)
+		return 125;
+	execvp(command[0], command);
 	err = errno;
-	dprintf(STDERR_FILENO, "smc_run: %s: %s\n", argv[1],
+	dprintf(STDERR_FILENO, "smc_run: %s: %s\n", command[0],
 		err == ENOENT || err == ENOTDIR ? "not found" : strerror(err));
 	switch (err) {
 	case ENOENT:
@@ -543,4 +677,81 @@ int main(int argc, char **argv)
 	default:
 		return 126;
 	}
+}
+
+/* What LD_PRELOAD is to be for a program that is not known yet */
+static int print_env(const char *self)
+{
+	static struct target target;
+	char name[PATH_MAX];
+
+	set_preload(preflight(self, &target, name) ? name : NULL);
+	return smcp_query_print_env();
+}
+
+static int run(const char *self, const struct smcp_options *options,
+	       const struct smcp_run_list *list)
+{
+	bool is_bad = print_errors(list);
+
+	if (list->has_typed_error)
+		return 1;
+	if (options->mode == SMCP_LIST_RULES)
+		return smcp_query_list_rules(list);
+	if (options->mode == SMCP_EXPLAIN)
+		return explain(options, list);
+	if (options->mode == SMCP_START)
+		is_strict = list->loader.list && list->loader.list->is_strict;
+	if (is_bad)
+		on_tcp("bad list");
+	check_size("SMC_RCVBUF", "rmem");
+	check_size("SMC_SNDBUF", "wmem");
+	check_family();
+	return options->mode == SMCP_PRINT_ENV
+		       ? print_env(self)
+		       : start(self, options->rest, list);
+}
+
+/* Are there the arguments that the mode needs? */
+static int check_rest(const struct smcp_options *options)
+{
+	bool is_start = options->mode == SMCP_START;
+
+	if (is_start && !*options->rest) {
+		dprintf(STDERR_FILENO,
+			"usage: smc_run_core [--OPTION[=VALUE]... --] COMMAND "
+			"[ARG...]\n");
+		return -EINVAL;
+	}
+	if (!is_start && options->mode != SMCP_EXPLAIN && *options->rest) {
+		wrong_usage(options->mode == SMCP_LIST_RULES ? "--list-rules"
+							     : "--print-env",
+			    *options->rest);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct smcp_run_list list;
+	struct smcp_options options;
+	int rc;
+
+	if (!argc)
+		return 1;
+	rc = smcp_options_parse(argv, &options);
+	if (!rc)
+		rc = check_rest(&options);
+	if (!rc && !smcp_run_list_is_empty(&options)) {
+		list.shows_all = options.mode == SMCP_LIST_RULES;
+		rc = smcp_run_list_load(&list, &options);
+		if (!rc && !list.has_typed_error)
+			rc = export_list(&options, &list);
+	}
+	if (rc == -ENOMEM) {
+		dprintf(STDERR_FILENO, "smc_run: %s\n", strerror(ENOMEM));
+		return 125;
+	}
+	return rc ? 1 : run(argv[0], &options, &list);
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* refuse ERRNO COMMAND...: run it where seccomp answers to SMC like that. */
+/*
+ * refuse ERRNO COMMAND...: run it where seccomp answers to SMC like that; with 0
+ * a socket seems to be there, which is descriptor 0.
+ */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -31,7 +34,7 @@ int main(int argc, char **argv)
 	};
 	struct sock_fprog prog = {sizeof(code) / sizeof(code[0]), code};
 
-	if (!err || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	if (argc < 3 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog)) {
 		perror("refuse");
 		return 125;

@@ -5,13 +5,9 @@
 # for byte, with every shell that may be /bin/sh; then where it finds the
 # library and which programs it says it cannot reach.
 set -euo pipefail
-# shellcheck source=../lib/tlib.sh
-. "$SMC_SOURCE_DIR/tests/lib/tlib.sh"
+# shellcheck source=../lib/runlib.sh
+. "$SMC_SOURCE_DIR/tests/lib/runlib.sh"
 
-unset SMC_DEBUG SMC_RCVBUF SMC_SNDBUF SMC_SOCK_FAMILY LD_PRELOAD LD_LIBRARY_PATH
-if [ "$(id -u)" -ne 0 ]; then
-	t_skip_all "needs root, for other users and mount namespaces"
-fi
 cc=${CC:-cc}
 lib=libsmc-preload.so
 core=$SMC_BUILD_DIR/preload/tools/smc_run_core
@@ -44,28 +40,6 @@ show_out() {
 	local preload=$1 loaded=$2 args=$3
 	shift 3
 	printf '%s\n' "$args" "$@" ${preload:+"LD_PRELOAD=$preload"} "$loaded"
-}
-
-# golden NAME STATUS STDOUT STDERR COMMAND...; STDOUT and STDERR end where the
-# string ends, a newline is part of it
-golden() {
-	local name=$1 status=$2 got=0
-	printf '%s' "$3" >"$T_TMP/want.out"
-	printf '%s' "$4" >"$T_TMP/want.err"
-	shift 4
-	# The shell's own word about a signal is of no interest.
-	{ "$@" >"$T_TMP/got.out" 2>"$T_TMP/got.err" </dev/null || got=$?; } \
-		2>/dev/null
-	if [ "$got" -eq "$status" ] &&
-		cmp -s "$T_TMP/want.out" "$T_TMP/got.out" &&
-		cmp -s "$T_TMP/want.err" "$T_TMP/got.err"; then
-		t_ok 0 "$name"
-		return
-	fi
-	t_ok 1 "$name"
-	t_diag "status $got, want $status"
-	t_diag "$(diff -u "$T_TMP/want.out" "$T_TMP/got.out" || :)"
-	t_diag "$(diff -u "$T_TMP/want.err" "$T_TMP/got.err" || :)"
 }
 
 # starts NAME ARGS VARIABLES COMMAND...: COMMAND ends in show, and that sees
@@ -104,6 +78,15 @@ Run COMMAND using SMC for TCP sockets
    -t <SIZE>  request transmit buffer size in Bytes
    -v         display version info
    -f <NAME>  socket family to use: inet, smc or auto (default)
+   --rule <RULE>        add a rule, as "use tcp to 10.0.0.0/8"
+   --deny <LIST>        use TCP to these addresses
+   --allow <LIST>       use SMC to these addresses only
+   --config <FILE>      read rules from FILE, or from none, not the usual files
+   --strict             do not start COMMAND if it cannot use SMC
+   --list-rules         print all rules in their order
+   --explain [connect|listen] <ADDR:PORT> [COMMAND]
+                        print which rule decides
+   --print-env          print the variables to set instead of using smc_run
 '
 version="smc_run utility, smc-preload-$(sed -n 's/^version=//p' "$SMC_SOURCE_DIR/smc_run")
 "
@@ -158,7 +141,7 @@ surface() {
 		"${run[@]}" -dx show
 	golden "$sh: bundle that lacks its value" 1 \
 		"smc_run: Error: Invalid option: -r$nl" '' "${run[@]}" -dr
-	for opt in --rule --check --summary --help --rule=x; do
+	for opt in --check --summary --help --strict=x --rul; do
 		golden "$sh: unknown $opt" 1 \
 			"smc_run: Error: Invalid option: $opt$nl" '' \
 			"${run[@]}" "$opt" show

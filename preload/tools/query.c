@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "names.h"
+#include "query.h"
+#include "util.h"
+
+#define EXIT_TCP 10
+#define EXIT_BAD_LIST 12
+
+/* Columns are as wide as in the manual, or as what is in them needs. */
+struct columns {
+	int number;
+	int origin;
+	int text;
+};
+
+static int finish(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	dprintf(STDERR_FILENO, "smc_run: standard output: %s\n",
+		strerror(errno));
+	return 1;
+}
+
+static const char *word_of(enum smcp_verdict verdict)
+{
+	return verdict == SMCP_TCP   ? "tcp"
+	       : verdict == SMCP_SMC ? "smc"
+				     : "require";
+}
+
+static struct columns make_columns(const struct smcp_list *list)
+{
+	struct columns columns = {.origin = 22, .text = 35};
+	unsigned int i;
+	int width;
+
+	columns.number = snprintf(NULL, 0, "%u", list->n_rules);
+	for (i = 0; i < list->n_rules; i++) {
+		width = snprintf(NULL, 0, "%s:%u", list->rules[i].origin,
+				 list->rules[i].line);
+		if (width > columns.origin)
+			columns.origin = width;
+	}
+	return columns;
+}
+
+/* Return: how wide the text is. */
+static int print_start(const struct columns *columns, const char *number,
+		       const char *origin, const char *text)
+{
+	printf("%-*s  %-*s  %s", columns->number, number, columns->origin,
+	       origin, text);
+	return (int)strlen(text);
+}
+
+static void print_behind(const struct columns *columns, int width)
+{
+	int pad = width < columns->text ? columns->text - width : 0;
+
+	printf("%*s", pad + 2, "");
+}
+
+static int print_rule(const struct columns *columns,
+		      const struct smcp_list *list, unsigned int i)
+{
+	const struct smcp_rule *rule = &list->rules[i];
+	/* A line, with a blank behind each comma */
+	char text[4 * SMCP_MAX_LINE];
+	char number[16], origin[PATH_MAX + 16];
+
+	smcp_conf_format_rule(list, rule, text, sizeof(text));
+	snprintf(number, sizeof(number), "%u", i + 1);
+	snprintf(origin, sizeof(origin), "%s:%u", rule->origin, rule->line);
+	return print_start(columns, number, origin, text);
+}
+
+/* What the names of a rule mean: "(10.1.2.3, fd00:1::3)" */
+struct meaning {
+	const struct columns *columns;
+	const struct smcp_list *list;
+	int width; /* of the text before it */
+	unsigned int n;
+};
+
+static void print_item(struct meaning *meaning, const char *item)
+{
+	if (!meaning->n++)
+		print_behind(meaning->columns, meaning->width);
+	printf("%s%s", meaning->n > 1 ? ", " : "(", item);
+}
+
+static void print_ids(struct meaning *meaning, const struct smcp_range *range)
+{
+	const struct smcp_id *id = &meaning->list->ids[range->first];
+	char text[16];
+	unsigned int i;
+
+	for (i = 0; i < range->count; i++) {
+		if (!id[i].name.size)
+			continue;
+		snprintf(text, sizeof(text), "%u", id[i].number);
+		print_item(meaning, text);
+	}
+}
+
+static void print_addrs(struct meaning *meaning, const struct smcp_range *range)
+{
+	const struct smcp_endpoint *endpoint =
+		&meaning->list->endpoints[range->first];
+	char text[SMCP_PREFIX_TEXT];
+	unsigned int i;
+
+	for (i = 0; i < range->count; i++) {
+		if (endpoint[i].host != SMCP_HOST_NAME)
+			continue;
+		smcp_prefix_format(&endpoint[i].prefix, text);
+		text[strcspn(text, "]")] = '\0';
+		print_item(meaning, text + (*text == '['));
+	}
+}
+
+static void list_rule(const struct columns *columns,
+		      const struct smcp_list *list, unsigned int i)
+{
+	const struct smcp_rule *rule = &list->rules[i];
+	struct meaning meaning = {.columns = columns, .list = list};
+
+	meaning.width = print_rule(columns, list, i);
+	print_ids(&meaning, &rule->users);
+	print_ids(&meaning, &rule->groups);
+	print_addrs(&meaning, &rule->to);
+	print_addrs(&meaning, &rule->on);
+	printf(meaning.n ? ")\n" : "\n");
+}
+
+int smcp_query_list_rules(const struct smcp_run_list *run_list)
+{
+	const struct smcp_list *list = run_list->loader.list;
+	struct columns columns = make_columns(list);
+	unsigned int i;
+
+	if (run_list->has_typed_error)
+		return 1;
+	if (run_list->loader.parser.n_errors)
+		return EXIT_BAD_LIST;
+	for (i = 0; i < list->n_rules; i++)
+		list_rule(&columns, list, i);
+	print_start(&columns, "-", "default", word_of(list->otherwise));
+	putchar('\n');
+	return finish(0);
+}
+
+/*
+ * --explain
+ */
+static int wrong_endpoint(const char *text, const char *why)
+{
+	dprintf(STDERR_FILENO, "smc_run: --explain: '%s': %s\n", text, why);
+	return -EINVAL;
+}
+
+/* All @n endpoints are those of one address or name, and there is one port. */
+static bool is_one(const struct smcp_endpoint *endpoint, unsigned int n)
+{
+	unsigned int full = endpoint->prefix.addr.is_ipv4 ? 32 : 128;
+
+	return (endpoint->host == SMCP_HOST_NAME ||
+		(endpoint->host == SMCP_HOST_PREFIX &&
+		 endpoint->prefix.len == full)) &&
+	       endpoint->more + 1 == n && endpoint->first_port &&
+	       endpoint->first_port == endpoint->last_port;
+}
+
+/* The rules' parser knows addresses and names. */
+static int parse_endpoint(const char *text, struct smcp_endpoint *ret_endpoint)
+{
+	struct smcp_source source = {"--explain", text, strlen(text), NULL};
+	struct smcp_list *list = calloc(1, sizeof(*list));
+	struct smcp_parser parser;
+	int rc = 0;
+
+	if (!list)
+		return wrong_endpoint(text, strerror(ENOMEM));
+	smcp_conf_begin(&parser, list);
+	parser.find = smcp_names_find;
+	smcp_conf_parse_endpoints(&parser, &source, SMCP_TCP);
+	if (parser.n_errors) {
+		smcp_run_list_print_error(&parser.first_error);
+		rc = -EINVAL;
+	} else if (!is_one(list->endpoints, list->n_endpoints)) {
+		rc = wrong_endpoint(text,
+				    "one address and one port are expected");
+	} else {
+		*ret_endpoint = list->endpoints[0];
+	}
+	free(list);
+	return rc;
+}
+
+static struct smcp_query make_query(enum smcp_role role,
+				    const struct smcp_endpoint *endpoint)
+{
+	if (role == SMCP_CONNECT)
+		return (struct smcp_query){
+			.role = role,
+			.remote = endpoint->prefix.addr,
+			.remote_port = endpoint->first_port,
+		};
+	return (struct smcp_query){
+		.role = role,
+		.has_local = true,
+		.local = endpoint->prefix.addr,
+		.local_port = endpoint->first_port,
+	};
+}
+
+static void print_head(enum smcp_role role,
+		       const struct smcp_endpoint *endpoint,
+		       const struct smcp_subject *subject)
+{
+	char text[SMCP_PREFIX_TEXT];
+
+	smcp_prefix_format(&endpoint->prefix, text);
+	printf("%s %s:%u", role == SMCP_CONNECT ? "connect" : "listen", text,
+	       endpoint->first_port);
+	if (endpoint->more)
+		printf(" (%.*s, the first of %u addresses)",
+		       (int)endpoint->name.size, endpoint->name.start,
+		       endpoint->more + 1);
+	else if (endpoint->host == SMCP_HOST_NAME)
+		printf(" (%.*s)", (int)endpoint->name.size,
+		       endpoint->name.start);
+	printf(", program %s, uid %u\n",
+	       *subject->exe ? subject->exe : "(not given)",
+	       (unsigned int)subject->user);
+}
+
+/* Why a rule is not the one, in a word or two */
+static const char *why_not(const struct smcp_list *list,
+			   const struct smcp_rule *rule,
+			   const struct smcp_subject *subject,
+			   const struct smcp_query *query)
+{
+	struct smcp_rule part = *rule;
+
+	if (!(rule->roles & query->role))
+		return "no: role";
+	part.users.count = 0;
+	part.groups.count = 0;
+	if (!smcp_rules_fits(list, &part, subject))
+		return "no: program";
+	part.users = rule->users;
+	if (!smcp_rules_fits(list, &part, subject))
+		return "no: user";
+	if (!smcp_rules_fits(list, rule, subject))
+		return "no: group";
+	return smcp_rules_matches(list, rule, query) ? ""
+						     : "no: address or port";
+}
+
+/* The verdict is the table's, as in the library. */
+static int print_trace(const struct smcp_list *list,
+		       const struct smcp_subject *subject,
+		       const struct smcp_query *query)
+{
+	struct columns columns = make_columns(list);
+	void *memory = calloc(1, smcp_rules_size(list));
+	struct smcp_answer answer;
+	int i, width;
+
+	if (!memory) {
+		dprintf(STDERR_FILENO, "smc_run: %s\n", strerror(ENOMEM));
+		return 1;
+	}
+	answer = smcp_rules_verdict(smcp_rules_compile(list, subject, memory),
+				    query);
+	for (i = 0; i < (int)list->n_rules; i++) {
+		width = print_rule(&columns, list, (unsigned int)i);
+		print_behind(&columns, width);
+		if (i == answer.rule) {
+			puts("match");
+			break;
+		}
+		puts(why_not(list, &list->rules[i], subject, query));
+	}
+	if (answer.rule < 0) {
+		width = print_start(&columns, "-", "default",
+				    word_of(list->otherwise));
+		print_behind(&columns, width);
+		puts("match");
+	}
+	printf("verdict: %s\n", word_of(answer.verdict));
+	free(memory);
+	return answer.verdict == SMCP_TCP ? EXIT_TCP : 0;
+}
+
+int smcp_query_explain(const struct smcp_run_list *list, enum smcp_role role,
+		       const char *text, const struct smcp_subject *subject)
+{
+	struct smcp_endpoint endpoint;
+	struct smcp_query query;
+
+	if (parse_endpoint(text, &endpoint))
+		return 1;
+	print_head(role, &endpoint, subject);
+	if (list->loader.parser.n_errors) {
+		puts("verdict: tcp (bad list)");
+		return finish(EXIT_BAD_LIST);
+	}
+	query = make_query(role, &endpoint);
+	return finish(print_trace(list->loader.list, subject, &query));
+}
+
+/*
+ * --print-env
+ */
+static void print_variable(const char *name)
+{
+	const char *value = getenv(name);
+
+	if (!value)
+		return;
+	printf("export %s='", name);
+	for (; *value; value++) {
+		if (*value == '\'')
+			printf("'\\''");
+		else
+			putchar(*value);
+	}
+	puts("'");
+}
+
+int smcp_query_print_env(void)
+{
+	static const char *const names[] = {
+		"LD_PRELOAD", "SMC_DEBUG",   "SMC_SOCK_FAMILY", "SMC_RCVBUF",
+		"SMC_SNDBUF", "SMC_EXCLUDE", "SMC_PROGS",	"SMC_DENY",
+		"SMC_RULES",  "SMC_ALLOW",   "SMC_CONFIG",	"SMC_STRICT",
+		"SMC_NAMES",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		print_variable(names[i]);
+	return finish(0);
+}
