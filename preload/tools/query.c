@@ -142,7 +142,7 @@ static void list_rule(const struct columns *columns,
 
 int smcp_query_list_rules(const struct smcp_run_list *run_list)
 {
-	const struct smcp_list *list = run_list->loader.list;
+	const struct smcp_list *list = &run_list->loader.list;
 	struct columns columns = make_columns(list);
 	unsigned int i;
 
@@ -182,25 +182,27 @@ static bool is_one(const struct smcp_endpoint *endpoint, unsigned int n)
 static int parse_endpoint(const char *text, struct smcp_endpoint *ret_endpoint)
 {
 	struct smcp_source source = {"--explain", text, strlen(text), NULL};
-	struct smcp_list *list = calloc(1, sizeof(*list));
+	struct smcp_list_memory *memory = calloc(1, sizeof(*memory));
 	struct smcp_parser parser;
+	struct smcp_list list;
 	int rc = 0;
 
-	if (!list)
+	if (!memory)
 		return wrong_endpoint(text, strerror(ENOMEM));
-	smcp_conf_begin(&parser, list);
+	smcp_list_give(&list, memory);
+	smcp_conf_begin(&parser, &list);
 	parser.find = smcp_names_find;
 	smcp_conf_parse_endpoints(&parser, &source, SMCP_TCP);
 	if (parser.n_errors) {
 		smcp_run_list_print_error(&parser.first_error);
 		rc = -EINVAL;
-	} else if (!is_one(list->endpoints, list->n_endpoints)) {
+	} else if (!is_one(list.endpoints, list.n_endpoints)) {
 		rc = wrong_endpoint(text,
 				    "one address and one port are expected");
 	} else {
-		*ret_endpoint = list->endpoints[0];
+		*ret_endpoint = list.endpoints[0];
 	}
-	free(list);
+	free(memory);
 	return rc;
 }
 
@@ -315,7 +317,7 @@ int smcp_query_explain(const struct smcp_run_list *list, enum smcp_role role,
 		return finish(EXIT_BAD_LIST);
 	}
 	query = make_query(role, &endpoint);
-	return finish(print_trace(list->loader.list, subject, &query));
+	return finish(print_trace(&list->loader.list, subject, &query));
 }
 
 /*

@@ -701,7 +701,7 @@ static int run(const char *self, const struct smcp_options *options,
 	if (options->mode == SMCP_EXPLAIN)
 		return explain(options, list);
 	if (options->mode == SMCP_START)
-		is_strict = list->loader.list && list->loader.list->is_strict;
+		is_strict = list->loader.list.is_strict;
 	if (is_bad)
 		on_tcp("bad list");
 	check_size("SMC_RCVBUF", "rmem");
