@@ -38,7 +38,8 @@ no_licence() {
 	local f
 	files | while read -r f; do
 		case $f in
-		LICENSES/* | *.md | *.json | *.patch | .git* | .clang-format) continue ;;
+		LICENSES/* | *.md | *.json | *.patch | .git* | .clang-format | \
+			tests/fuzz/corpus/*) continue ;;
 		esac
 		head -n 3 "$f" | grep -q 'SPDX-License-Identifier: \(MIT\|GPL-2.0-only\)' ||
 			echo "$f"
