@@ -172,8 +172,9 @@ static struct smcp_text take_word(struct reader *reader, const char *also)
 {
 	struct smcp_text word = {.start = reader->at};
 
+	/* A NUL is none of @also: who reads on must get on. */
 	while (!at_end(reader) && !is_blank(*reader->at) &&
-	       !strchr(also, *reader->at))
+	       !memchr(also, *reader->at, strlen(also)))
 		reader->at++;
 	word.size = (size_t)(reader->at - word.start);
 	return word;

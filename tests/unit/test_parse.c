@@ -259,13 +259,13 @@ UNIT_TEST(settings)
 	check_setting("include /a", "no includes here");
 }
 
-static void check_names(const char *text, const char *want)
+static void check_some_names(const char *text, size_t size, const char *want)
 {
 	struct smcp_list *list = calloc(1, sizeof(*list));
 	struct smcp_parser parser;
 
 	smcp_conf_begin(&parser, list);
-	parser.names = (struct smcp_text){text, strlen(text)};
+	parser.names = (struct smcp_text){text, size};
 	smcp_conf_check_names(&parser, "SMC_NAMES");
 	ASSERT_STR(parser.n_errors ? parser.first_error.text : "", want);
 	free(list);
@@ -315,6 +315,11 @@ UNIT_TEST(names_are_looked_up)
 	check_found("use tcp group 7,wheels", 1, "group 'wheels' is nowhere");
 }
 
+static void check_names(const char *text, const char *want)
+{
+	check_some_names(text, strlen(text), want);
+}
+
 UNIT_TEST(names_are_checked)
 {
 	check_names("", "");
@@ -327,6 +332,9 @@ UNIT_TEST(names_are_checked)
 	check_names("user a", "1 number is expected");
 	check_names("user a 1 2", "1 number is expected");
 	check_names("user", "a name is missing");
+	check_some_names("user a\0 1", 9, "");
+	check_some_names("host a 1.2.3.4\0", 15,
+			 "'1.2.3.4?' is not an address");
 }
 
 static void check_list(const char *text, bool is_progs, const char *want)
