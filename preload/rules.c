@@ -308,7 +308,10 @@ static size_t sort_ports(uint32_t *ports, size_t n)
 	size_t gap, i, j, kept = 0;
 	uint32_t port;
 
-	for (gap = n / 2; gap > 0; gap /= 2)
+	/* These gaps have no order of ports that takes the square of time. */
+	for (gap = 1; gap < n / 3;)
+		gap = 3 * gap + 1;
+	for (; gap > 0; gap /= 3)
 		for (i = gap; i < n; i++) {
 			port = ports[i];
 			for (j = i; j >= gap && ports[j - gap] > port; j -= gap)
