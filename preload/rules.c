@@ -518,6 +518,12 @@ static void add_entries(struct table *table, const struct smcp_list *list,
 	}
 }
 
+static enum smcp_verdict otherwise_of(const struct smcp_list *list)
+{
+	return list->otherwise == SMCP_SMC && list->is_strict ? SMCP_REQUIRE
+							      : list->otherwise;
+}
+
 /* Returns what may come of it for AF_INET and AF_INET6: bits of verdicts. */
 static void add_rules(struct table *table, const struct smcp_list *list,
 		      const struct smcp_subject *subject, enum smcp_role role,
@@ -556,7 +562,7 @@ static void add_rules(struct table *table, const struct smcp_list *list,
 			return;
 	}
 	for (j = 0; j < 2; j++)
-		outcomes[j] |= 1U << list->otherwise;
+		outcomes[j] |= 1U << otherwise_of(list);
 }
 
 static void build_table(struct bench *bench, struct table *table,
@@ -624,9 +630,7 @@ struct smcp_rules *smcp_rules_compile(const struct smcp_list *list,
 	bench.owners = TAKE(&bench.arena, uint16_t, 2 * n + 2);
 	bench.skip = TAKE(&bench.arena, uint16_t, 2 * n + 2);
 
-	rules->otherwise = list->otherwise;
-	if (rules->otherwise == SMCP_SMC && list->is_strict)
-		rules->otherwise = SMCP_REQUIRE;
+	rules->otherwise = otherwise_of(list);
 	build_table(&bench, &rules->tables[0], list, subject, SMCP_CONNECT,
 		    outcomes);
 	build_table(&bench, &rules->tables[1], list, subject, SMCP_LISTEN,

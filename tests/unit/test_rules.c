@@ -179,6 +179,15 @@ UNIT_TEST(require_makes_it_mixed)
 	      NULL);
 }
 
+UNIT_TEST(strict_without_rules_is_mixed)
+{
+	check("strict = yes", ANY, "mixed mixed", "connect 10.5.0.1:80",
+	      "require", "listen 0.0.0.0:80", "require", NULL);
+	check("strict = yes\ndefault = tcp", ANY, "all-tcp all-tcp", NULL);
+	check("strict = yes\nuse smc to [fd00::1]; default = tcp", ANY,
+	      "all-tcp mixed", "connect [fd00::1]:80", "require", NULL);
+}
+
 UNIT_TEST(both_ends_of_a_connection)
 {
 	check("use tcp connect on 10.1.0.0/16:1000-1999 to 10.2.0.0/16; use "
