@@ -202,13 +202,22 @@ static bool has_local(const struct span *span, enum smcp_verdict verdict,
 			   : is_safe || has_any_port(span));
 }
 
-/* connect() takes 0.0.0.0 and :: for the loopback address. */
+/*
+ * connect() takes 0.0.0.0 for the address of its own socket, and if that has none
+ * for the loopback address, as it takes ::, of IPv4 if the socket's is IPv4.
+ */
 static struct smcp_addr remote_of(const struct smcp_query *query)
 {
 	struct smcp_addr addr = query->remote;
 
-	if (smcp_addr_is_any(&addr))
-		addr.lo = addr.is_ipv4 ? 0x7f000001 : 1;
+	if (!smcp_addr_is_any(&addr))
+		return addr;
+	if (query->has_local && query->local.is_ipv4) {
+		if (addr.is_ipv4 && !smcp_addr_is_any(&query->local))
+			return query->local;
+		addr.is_ipv4 = true;
+	}
+	addr.lo = addr.is_ipv4 ? 0x7f000001 : 1;
 	return addr;
 }
 

@@ -130,7 +130,11 @@ struct smcp_query {
 	enum smcp_role role;
 	struct smcp_addr remote; /* of a connection */
 	uint16_t remote_port;
-	bool has_local; /* else neither address nor port is known */
+	/* Else neither address nor port is known.  Besides what
+	 * smcp_rules_needs_local() says, a connection to 0.0.0.0 or :: needs it:
+	 * that is to the socket's own address, if it has one.
+	 */
+	bool has_local;
 	struct smcp_addr local; /* 0.0.0.0 and :: are not known */
 	uint16_t local_port; /* 0: not known */
 };

@@ -188,6 +188,24 @@ UNIT_TEST(strict_without_rules_is_mixed)
 	      "all-tcp mixed", "connect [fd00::1]:80", "require", NULL);
 }
 
+/* As the kernel has it, seen with getpeername() */
+UNIT_TEST(a_connection_to_no_address)
+{
+	static const char text[] =
+		"use tcp to 10.1.1.1, 127.0.0.0/8:80, [::1]:443";
+
+	check(text, ANY, "mixed mixed", "connect 0.0.0.0:80", "tcp",
+	      "connect 0.0.0.0:81 from 0.0.0.0:0", "smc",
+	      "connect 0.0.0.0:81 from 10.1.1.1:0", "tcp",
+	      "connect 0.0.0.0:80 from 10.1.1.2:0", "smc", "connect [::]:80",
+	      "smc", "connect [::]:443", "tcp", "connect [::]:443 from [::]:0",
+	      "tcp", "connect [::]:443 from [fd00::1]:0", "tcp",
+	      "connect [::]:80 from [::ffff:0.0.0.0]:0", "tcp",
+	      "connect [::]:80 from [::ffff:10.1.1.2]:0", "tcp",
+	      "connect [::ffff:0.0.0.0]:81 from [::ffff:10.1.1.1]:0", "tcp",
+	      NULL);
+}
+
 UNIT_TEST(both_ends_of_a_connection)
 {
 	check("use tcp connect on 10.1.0.0/16:1000-1999 to 10.2.0.0/16; use "
