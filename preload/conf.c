@@ -164,7 +164,8 @@ static void skip_blanks(struct reader *reader)
 
 static bool at_end(const struct reader *reader)
 {
-	return reader->at == reader->end || memchr("\n;#", *reader->at, 3);
+	return reader->at == reader->end || *reader->at == '\n' ||
+	       *reader->at == ';' || *reader->at == '#';
 }
 
 /* Up to a blank, the end of the statement or one of @also; may be empty. */
@@ -180,7 +181,32 @@ static struct smcp_text take_word(struct reader *reader, const char *also)
 	return word;
 }
 
-/* A byte that can be in no statement, as a NUL, or CR, on this line? */
+/* A path, or the value of a setting, which may have a '#' */
+static struct smcp_text take_value(struct reader *reader)
+{
+	struct smcp_text value = {.start = reader->at};
+
+	while (reader->at < reader->end && !is_blank(*reader->at) &&
+	       *reader->at != '\n' && *reader->at != ';')
+		reader->at++;
+	value.size = (size_t)(reader->at - value.start);
+	return value;
+}
+
+/* Can the byte be in no statement, as a NUL, or CR? */
+static int check_byte(struct reader *reader, const char *p)
+{
+	if (*p == '\r')
+		return fail(reader, p,
+			    "a carriage return (lines end with a newline "
+			    "alone)");
+	if (((unsigned char)*p < ' ' && *p != '\t') || *p == 0x7f)
+		return fail(reader, p, "a byte that is no text (0x%02x)",
+			    (unsigned char)*p);
+	return 0;
+}
+
+/* What is before a comment on this line */
 static int check_line(struct reader *reader)
 {
 	const char *p, *newline;
@@ -192,16 +218,9 @@ static int check_line(struct reader *reader)
 	if (size > SMCP_MAX_LINE)
 		return fail(reader, reader->at + SMCP_MAX_LINE,
 			    "the line is longer than %d bytes", SMCP_MAX_LINE);
-	for (p = reader->at; p < reader->at + size && *p != '#'; p++) {
-		if (*p == '\r')
-			return fail(reader, p,
-				    "a carriage return (lines end with a "
-				    "newline alone)");
-		if (((unsigned char)*p < ' ' && *p != '\t') || *p == 0x7f)
-			return fail(reader, p,
-				    "a byte that is no text (0x%02x)",
-				    (unsigned char)*p);
-	}
+	for (p = reader->at; p < reader->at + size && *p != '#'; p++)
+		if (check_byte(reader, p))
+			return -EINVAL;
 	return 0;
 }
 
@@ -826,7 +845,7 @@ static int parse_setting(struct reader *reader, const struct smcp_text *key)
 			    keys[k]);
 	reader->at++;
 	skip_blanks(reader);
-	word = take_word(reader, "");
+	word = take_value(reader);
 	skip_blanks(reader);
 	if (!at_end(reader))
 		return fail(reader, reader->at,
@@ -887,14 +906,19 @@ static int parse_include(struct reader *reader)
 	struct smcp_error at;
 	struct smcp_text word;
 	char path[SMCP_MAX_LINE + 1];
+	size_t i;
 
 	skip_blanks(reader);
-	word = take_word(reader, "");
+	word = take_value(reader);
 	at = place(reader, word.start);
 	skip_blanks(reader);
 	if (!word.size || *word.start != '/' || !at_end(reader))
 		return fail(reader, word.start,
 			    "include wants one absolute path");
+	/* Behind a '#' nobody has looked yet. */
+	for (i = 0; i < word.size; i++)
+		if (check_byte(reader, word.start + i))
+			return -EINVAL;
 	memcpy(path, word.start, word.size);
 	path[word.size] = '\0';
 	if (reader->parser->depth == 4)
@@ -947,6 +971,7 @@ void smcp_conf_parse(struct smcp_parser *parser,
 	if (begin_source(&reader, parser, source))
 		return;
 	while (reader.at < reader.end) {
+		reader.failed = false;
 		if (is_new && check_line(&reader))
 			skip_line(&reader);
 		is_new = false;

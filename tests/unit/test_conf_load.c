@@ -184,6 +184,10 @@ UNIT_TEST(includes)
 	write_file(in(etc, "smc.conf"), text);
 	check((struct smcp_inputs){0}, "use tcp connect to :1; use tcp connect "
 				       "to :2; use tcp connect to :3; tcp");
+	write_file(in(etc, "more#1"), "use tcp to :4");
+	snprintf(text, sizeof(text), "include %s/more#1 # \n", etc);
+	write_file(in(etc, "smc.conf"), text);
+	check((struct smcp_inputs){0}, "use tcp connect to :4; smc");
 	write_file(in(etc, "smc.conf"), "\n  include /nonexistent/file");
 	check((struct smcp_inputs){0},
 	      "/etc/smc.conf:2:11: cannot be used, /nonexistent/file: No such "

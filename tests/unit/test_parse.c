@@ -197,7 +197,7 @@ UNIT_TEST(all_errors_are_reported_and_the_rest_is_read)
 {
 	static const char text[] =
 		"use tpc\nuse smc; bad; use tcp to x; use tcp\n"
-		"a\rb\nuse tcp";
+		"a\rb\nuse tcp\nuse tpc\na\rb\nuse tcp";
 	struct smcp_list *list = calloc(1, sizeof(*list));
 	struct smcp_source source = {"o", text, sizeof(text) - 1, NULL};
 	struct errors errors = {""};
@@ -207,9 +207,9 @@ UNIT_TEST(all_errors_are_reported_and_the_rest_is_read)
 	parser.report = collect;
 	parser.arg = &errors;
 	smcp_conf_parse(&parser, &source);
-	ASSERT_STR(errors.text, "o:1:5\no:2:10\no:2:26\no:3:2\n");
-	CU_ASSERT_EQUAL(parser.n_errors, 4);
-	CU_ASSERT_EQUAL(list->n_rules, 3);
+	ASSERT_STR(errors.text, "o:1:5\no:2:10\no:2:26\no:3:2\no:5:5\no:6:2\n");
+	CU_ASSERT_EQUAL(parser.n_errors, 6);
+	CU_ASSERT_EQUAL(list->n_rules, 4);
 	free(list);
 }
 
@@ -249,6 +249,11 @@ UNIT_TEST(settings)
 	check_setting("debug = 4", "'4' is not a value of debug (0 to 3)");
 	check_setting("family = unix",
 		      "'unix' is not a value of family (inet, smc or auto)");
+	check_setting("locked = yes#always",
+		      "'yes#always' is not a value of locked (yes or no)");
+	check_setting("strict = yes;default = tcp # all\nlocked = no #",
+		      "family 0 default 0 strict 1 locked 0 rcvbuf -1 sndbuf "
+		      "-1 debug -1");
 	check_setting("strict =", "'' is not a value of strict (yes or no)");
 	check_setting(
 		"Strict = yes",
@@ -257,6 +262,7 @@ UNIT_TEST(settings)
 	check_setting("include x", "include wants one absolute path");
 	check_setting("include /a /b", "include wants one absolute path");
 	check_setting("include /a", "no includes here");
+	check_setting("include /a#b\x1b[31m", "a byte that is no text (0x1b)");
 }
 
 static void check_some_names(const char *text, size_t size, const char *want)
