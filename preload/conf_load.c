@@ -136,13 +136,23 @@ static int open_file(const struct smcp_loader *loader, const char *path,
 	return errno == ENOENT && need == MUST_BE ? -ESRCH : -errno;
 }
 
+/* As far as stat() tells: a part of what was written may be another list. */
+static bool is_changed(const struct stat *a, const struct stat *b)
+{
+	return a->st_size != b->st_size ||
+	       a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
+	       a->st_mtim.tv_nsec != b->st_mtim.tv_nsec ||
+	       a->st_ctim.tv_sec != b->st_ctim.tv_sec ||
+	       a->st_ctim.tv_nsec != b->st_ctim.tv_nsec;
+}
+
 /* What is wrong, or NULL */
 static const char *read_text(struct smcp_loader *loader, int fd,
 			     struct smcp_source *ret_source)
 {
 	size_t size = 0, room = SMCP_MAX_SOURCE + 1;
-	const char *reason = NULL;
-	struct stat st;
+	struct stat st, after;
+	const char *reason;
 	char *memory;
 	ssize_t n = 1;
 
@@ -159,6 +169,8 @@ static const char *read_text(struct smcp_loader *loader, int fd,
 		else if (n < 0)
 			reason = strerror(errno);
 	}
+	if (!reason && (fstat(fd, &after) || is_changed(&st, &after)))
+		reason = "it was changed while it was read";
 	/* What was not used is for the next. */
 	loader->memory->used -= room - (reason ? 0 : size);
 	ret_source->text = memory;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "conf_load.h"
@@ -231,10 +232,49 @@ UNIT_TEST(files_that_cannot_be_used)
 	memset(big, '\n', SMCP_MAX_SOURCE + 1);
 	write_file(in(etc, "smc.conf"), big);
 	check(inputs, "/etc/smc.conf:1:1: more than 65536 bytes\n");
+	/* No more than that is read of a larger one. */
+	if (truncate(in(etc, "smc.conf"), 10 << 20))
+		abort();
+	check(inputs, "/etc/smc.conf:1:1: more than 65536 bytes\n");
 	write_file(in(etc, "smc.conf"), "use tpc\nuse");
 	check(inputs,
 	      "/etc/smc.conf:1:5: unknown word 'tpc' (smc, tcp or require)\n"
 	      "/etc/smc.conf:2:4: smc, tcp or require is missing\n");
+}
+
+static const char *to_be_changed;
+
+/* Instead of libc's, for what happens while a file is read */
+ssize_t read(int fd, void *buffer, size_t size)
+{
+	const char *path = to_be_changed;
+	FILE *f;
+
+	to_be_changed = NULL;
+	f = path ? fopen(path, "a") : NULL;
+	if (f && (fputs("\nuse tcp to :2", f) < 0 || fclose(f)))
+		abort();
+	return syscall(SYS_read, fd, buffer, size);
+}
+
+UNIT_TEST(a_file_that_is_changed_while_it_is_read)
+{
+	begin();
+	write_file(in(etc, "smc.conf"), "use tcp to :1");
+	to_be_changed = in(etc, "smc.conf");
+	check((struct smcp_inputs){0}, "/etc/smc.conf:1:1: cannot be used: it "
+				       "was changed while it was read\n");
+	CU_ASSERT_PTR_NULL(to_be_changed);
+	check((struct smcp_inputs){0},
+	      "use tcp connect to :1; use tcp connect to :2; smc");
+}
+
+UNIT_TEST(where_no_file_can_be)
+{
+	begin();
+	check((struct smcp_inputs){.home = "/dev/null"}, "smc");
+	check((struct smcp_inputs){.config = {"SMC_CONFIG", "/dev/null/x"}},
+	      "/dev/null/x:1:1: cannot be used: Not a directory\n");
 }
 
 UNIT_TEST(a_privileged_program)
