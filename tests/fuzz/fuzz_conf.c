@@ -2,7 +2,8 @@
 /*
  * Any bytes as a file of rules.  If they are taken, then what is written of the
  * rules is read to the same rules, and the table says what the rules say, at the
- * edges of every endpoint.
+ * edges of every endpoint.  What is SMC while the local address is not known may
+ * not turn out to be one of TCP, and scopes hold for each verdict.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,9 @@ static unsigned int read_text(struct smcp_list *into, const char *text,
 	    (!parser.first_error.line || !parser.first_error.column ||
 	     !parser.first_error.text[0]))
 		abort();
+	if (parser.settings.otherwise >= 0)
+		into->otherwise = (enum smcp_verdict)parser.settings.otherwise;
+	into->is_strict = parser.settings.is_strict == 1;
 	return parser.n_errors;
 }
 
@@ -64,30 +68,72 @@ static void check_text(void)
 	}
 }
 
-static int read_on(const struct smcp_query *query)
+static struct smcp_answer read_on(const struct smcp_query *query)
 {
-	for (unsigned int i = 0; i < list.n_rules; i++)
+	struct smcp_answer answer = {list.otherwise, -1};
+
+	for (unsigned int i = 0; i < list.n_rules && answer.rule < 0; i++)
 		if (smcp_rules_fits(&list, &list.rules[i], &subject) &&
-		    smcp_rules_matches(&list, &list.rules[i], query))
-			return (int)i;
-	return -1;
+		    smcp_rules_matches(&list, &list.rules[i], query)) {
+			answer.verdict = list.rules[i].verdict;
+			answer.rule = (int)i;
+		}
+	if (answer.verdict == SMCP_SMC && list.is_strict)
+		answer.verdict = SMCP_REQUIRE;
+	return answer;
+}
+
+static enum smcp_verdict check_query(const struct smcp_rules *rules,
+				     const struct smcp_query *query)
+{
+	struct smcp_answer answer = smcp_rules_verdict(rules, query);
+	struct smcp_answer want = read_on(query);
+
+	if (answer.rule != want.rule || answer.verdict != want.verdict)
+		abort();
+	return answer.verdict;
+}
+
+static void check_scope(const struct smcp_rules *rules, int family,
+			enum smcp_verdict verdict)
+{
+	enum smcp_scope scope = smcp_rules_scope(rules, family);
+
+	if (scope != SMCP_MIXED &&
+	    verdict != (scope == SMCP_ALL_TCP ? SMCP_TCP : SMCP_SMC))
+		abort();
 }
 
 static void check_verdict(const struct smcp_rules *rules, struct smcp_addr addr,
 			  uint16_t port)
 {
-	struct smcp_query query = {
-		.role = SMCP_CONNECT,
-		.remote = addr,
-		.remote_port = port,
-		.local = addr,
-		.local_port = port,
-	};
+	enum smcp_verdict known, unknown;
+	struct smcp_query query;
 
-	for (int i = 0; i < 4; i++) {
-		query.role = i & 1 ? SMCP_LISTEN : SMCP_CONNECT;
-		query.has_local = i & 2;
-		if (smcp_rules_verdict(rules, &query).rule != read_on(&query))
+	for (int i = 0; i < 8; i++) {
+		query = (struct smcp_query){
+			.role = i & 1 ? SMCP_LISTEN : SMCP_CONNECT,
+			.remote = addr,
+			.remote_port = port,
+			.has_local = true,
+			.local = addr,
+			.local_port = port,
+		};
+		known = check_query(rules, &query);
+		if (!smcp_addr_is_any(&addr) && port) {
+			check_scope(rules, AF_INET6, known);
+			if (addr.is_ipv4)
+				check_scope(rules, AF_INET, known);
+		}
+		if (i & 2)
+			query.local.hi = query.local.lo = 0;
+		if (i & 4)
+			query.local_port = 0;
+		if (i < 2)
+			query.has_local = false;
+		unknown = check_query(rules, &query);
+		if (unknown != SMCP_TCP && known == SMCP_TCP &&
+		    !smcp_addr_is_any(&addr))
 			abort();
 	}
 }
@@ -95,10 +141,16 @@ static void check_verdict(const struct smcp_rules *rules, struct smcp_addr addr,
 static void check_verdicts(const struct smcp_rules *rules)
 {
 	static const struct smcp_addr any[] = {{.is_ipv4 = true}, {0}};
+	static const struct smcp_addr elsewhere[] = {
+		{.lo = 0xc0000201, .is_ipv4 = true},
+		{.hi = 0x20010db800000000, .lo = 1},
+	};
 	unsigned int n = list.n_endpoints > 40 ? 40 : list.n_endpoints;
 
 	check_verdict(rules, any[0], 0);
 	check_verdict(rules, any[1], 80);
+	check_verdict(rules, elsewhere[0], 9);
+	check_verdict(rules, elsewhere[1], 9);
 	for (unsigned int i = 0; i < n; i++) {
 		const struct smcp_endpoint *endpoint = &list.endpoints[i];
 		struct smcp_addr addrs[4];
