@@ -562,7 +562,7 @@ static int parse_endpoint(struct reader *reader, struct smcp_text word,
 /*
  * Lists, with commas, that selectors have
  */
-enum what { PROGS, USERS, GROUPS, ENDPOINTS };
+enum what { PROGS, USERS, GROUPS, TO, ON };
 
 static int add_word(struct reader *reader, struct smcp_text word,
 		    struct smcp_range *range)
@@ -573,6 +573,11 @@ static int add_word(struct reader *reader, struct smcp_text word,
 		return fail(reader, word.start,
 			    word.size ? "the name is longer than 255 bytes"
 				      : "a program is missing");
+	if (memchr(word.start, '/', word.size) &&
+	    !strchr("/*?[\\", *word.start))
+		return fail(reader, word.start,
+			    "'%s' fits no program (a path begins with '/')",
+			    show(word).text);
 	if (list->n_words == SMCP_MAX_WORDS)
 		return fail(reader, word.start, "more than %d programs",
 			    SMCP_MAX_WORDS);
@@ -616,6 +621,23 @@ static int add_id(struct reader *reader, struct smcp_text word,
 	return 0;
 }
 
+/* Is the endpoint just added one that a connection can be to? */
+static int check_peer(struct reader *reader, struct smcp_text word)
+{
+	const struct smcp_list *list = reader->parser->list;
+	const struct smcp_endpoint *last =
+		&list->endpoints[list->n_endpoints - 1];
+
+	if (last->host == SMCP_HOST_PREFIX && last->prefix.len >= 32 &&
+	    smcp_addr_is_any(&last->prefix.addr) &&
+	    (last->prefix.addr.is_ipv4 || last->prefix.len == 128))
+		return fail(reader, word.start,
+			    "no connection is to '%s' (the kernel takes it for "
+			    "loopback; any address is '*')",
+			    show(word).text);
+	return 0;
+}
+
 static int parse_items(struct reader *reader, enum what what,
 		       struct smcp_range *range)
 {
@@ -623,15 +645,18 @@ static int parse_items(struct reader *reader, enum what what,
 	struct smcp_text word;
 	int rc;
 
-	range->first = (uint16_t)(what == ENDPOINTS ? list->n_endpoints
-				  : what == PROGS   ? list->n_words
-						    : list->n_ids);
+	range->first = (uint16_t)(what == TO || what == ON ? list->n_endpoints
+				  : what == PROGS	   ? list->n_words
+							   : list->n_ids);
 	for (;;) {
 		skip_blanks(reader);
 		word = take_word(reader, ",");
 		switch (what) {
-		case ENDPOINTS:
+		case TO:
+		case ON:
 			rc = parse_endpoint(reader, word, range);
+			if (!rc && what == TO)
+				rc = check_peer(reader, word);
 			break;
 		case PROGS:
 			rc = add_word(reader, word, range);
@@ -719,9 +744,11 @@ static int parse_selector(struct reader *reader, const struct smcp_text *word,
 		enum what what;
 		struct smcp_range *range;
 	} selectors[] = {
-		{"prog", PROGS, &rule->progs},	  {"user", USERS, &rule->users},
-		{"group", GROUPS, &rule->groups}, {"to", ENDPOINTS, &rule->to},
-		{"on", ENDPOINTS, &rule->on},
+		{"prog", PROGS, &rule->progs},
+		{"user", USERS, &rule->users},
+		{"group", GROUPS, &rule->groups},
+		{"to", TO, &rule->to},
+		{"on", ON, &rule->on},
 	};
 	const char *before;
 	size_t i;
@@ -1022,7 +1049,7 @@ void smcp_conf_parse_endpoints(struct smcp_parser *parser,
 			       const struct smcp_source *source,
 			       enum smcp_verdict verdict)
 {
-	parse_list(parser, source, ENDPOINTS,
+	parse_list(parser, source, TO,
 		   &(struct smcp_rule){.verdict = verdict,
 				       .roles = SMCP_CONNECT});
 }

@@ -67,6 +67,10 @@ UNIT_TEST(rules_are_read_and_written)
 	check_rules("use tcp prog not a,b", "use tcp prog not a, b\n");
 	check_rules("use tcp connect on 10.0.0.1 to db1:5432, db1",
 		    "use tcp connect to db1:5432, db1 on 10.0.0.1\n");
+	check_rules("use tcp prog */sshd,[a]/b on 0.0.0.0:80, [::]",
+		    "use tcp listen prog */sshd, [a]/b on 0.0.0.0:80, [::]\n");
+	check_rules("use tcp to 0.0.0.0/0, [::/32], [::/127]",
+		    "use tcp connect to 0.0.0.0/0, [::/32], [::/127]\n");
 	check_rules("use tcp to *", "use tcp connect to *\n");
 	check_rules("use tcp to :1-65535", "use tcp connect to :1-65535\n");
 	check_rules("use tcp to [::ffff:10.0.0.0/104]:53",
@@ -118,6 +122,14 @@ UNIT_TEST(errors_have_a_place)
 		  "1:14: '4294967295' is not a user id");
 	check_bad("use tcp group", "1:14: a group is missing");
 	check_bad("use tcp prog", "1:13: a program is missing");
+	check_bad("use tcp prog sbin/sshd",
+		  "1:14: 'sbin/sshd' fits no program (a path begins with '/')");
+	check_bad("use tcp to :80, 0.0.0.0:80",
+		  "1:17: no connection is to '0.0.0.0:80' (the kernel takes it "
+		  "for loopback; any address is '*')");
+	check_bad("use tcp to [::]",
+		  "1:12: no connection is to '[::]' (the kernel takes it for "
+		  "loopback; any address is '*')");
 	check_bad("use tcp prog not", "1:17: a program is missing");
 	check_bad("use tcp prog a,,b", "1:16: a program is missing");
 	check_bad("use tcp listen to :80",
@@ -367,6 +379,9 @@ UNIT_TEST(list_variables)
 		   "use smc connect to 10.0.0.0/8, [fd00::/8]:443");
 	check_list(" 10.0.0.1 , :80 ", false,
 		   "use smc connect to 10.0.0.1, :80");
+	check_list("0.0.0.0", false,
+		   "no connection is to '0.0.0.0' (the kernel takes it for "
+		   "loopback; any address is '*')");
 	check_list("10.0.0.1 :80", false, "a list has commas and nothing else");
 	check_list("10.0.0.1;:80", false, "a list has commas and nothing else");
 	check_list("10.0.0.1\n", false, "a list has commas and nothing else");
