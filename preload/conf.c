@@ -232,6 +232,22 @@ static void skip_line(struct reader *reader)
 	reader->at = newline ? newline : reader->end;
 }
 
+/* Is the source within the limits? */
+static int begin_source(struct reader *reader, struct smcp_parser *parser,
+			const struct smcp_source *source)
+{
+	begin_reading(reader, parser, source);
+	parser->bytes += source->size;
+	if (source->size > SMCP_MAX_SOURCE)
+		return fail(reader, reader->at, "more than %d bytes",
+			    SMCP_MAX_SOURCE);
+	if (parser->bytes > SMCP_MAX_SOURCES)
+		return fail(reader, reader->at,
+			    "more than %d bytes in all sources",
+			    SMCP_MAX_SOURCES);
+	return 0;
+}
+
 /*
  * Names, as SMC_NAMES has them
  */
@@ -251,24 +267,40 @@ static bool next_name(struct reader *names, struct smcp_text *ret_kind,
 	}
 }
 
+/* Is the word before @at, in a text from @start on, @word? */
+static bool is_after_word(const char *start, const char *at, const char *word)
+{
+	size_t size = strlen(word);
+
+	while (at > start && is_blank(at[-1]))
+		at--;
+	if ((size_t)(at - start) < size || memcmp(at - size, word, size))
+		return false;
+	at -= size;
+	return at == start || memchr(" \t\n;#", at[-1], 5);
+}
+
+/* With 4000 names, to read all that is before each of them takes a second. */
 static bool find_name(struct reader *names, struct smcp_parser *parser,
 		      const char *kind, const struct smcp_text *name)
 {
-	static const char none[] = "";
-	struct smcp_source source = {"SMC_NAMES", parser->names.start,
-				     parser->names.size, NULL};
-	struct smcp_text a_kind, a_name;
+	const char *start = parser->names.start;
+	struct smcp_source source = {"SMC_NAMES", start, parser->names.size,
+				     NULL};
+	const char *at = start;
 
-	if (!source.text)
-		source.text = none;
+	if (!start)
+		return false;
 	begin_reading(names, parser, &source);
 	names->source = NULL; /* it is gone when we return */
-	while (next_name(names, &a_kind, &a_name)) {
-		if (is_word(&a_kind, kind) && a_name.size == name->size &&
-		    !memcmp(a_name.start, name->start, name->size))
+	while ((at = memmem(at, (size_t)(names->end - at), name->start,
+			    name->size))) {
+		names->at = at + name->size;
+		if (at > start && is_blank(at[-1]) &&
+		    (at_end(names) || is_blank(*names->at)) &&
+		    is_after_word(start, at, kind))
 			return true;
-		while (!at_end(names))
-			names->at++;
+		at++;
 	}
 	return false;
 }
@@ -343,9 +375,8 @@ void smcp_conf_check_names(struct smcp_parser *parser, const char *origin)
 	unsigned long long id;
 	unsigned int n;
 
-	if (!source.text)
+	if (!source.text || begin_source(&reader, parser, &source))
 		return;
-	begin_reading(&reader, parser, &source);
 	while (!reader.failed && next_name(&reader, &kind, &name)) {
 		bool is_host = is_word(&kind, "host");
 
@@ -973,22 +1004,6 @@ static void parse_statement(struct reader *reader)
 	}
 }
 
-/* Is the source within the limits? */
-static int begin_source(struct reader *reader, struct smcp_parser *parser,
-			const struct smcp_source *source)
-{
-	begin_reading(reader, parser, source);
-	parser->bytes += source->size;
-	if (source->size > SMCP_MAX_SOURCE)
-		return fail(reader, reader->at, "more than %d bytes",
-			    SMCP_MAX_SOURCE);
-	if (parser->bytes > SMCP_MAX_SOURCES)
-		return fail(reader, reader->at,
-			    "more than %d bytes in all sources",
-			    SMCP_MAX_SOURCES);
-	return 0;
-}
-
 void smcp_conf_parse(struct smcp_parser *parser,
 		     const struct smcp_source *source)
 {
@@ -1037,7 +1052,9 @@ static void parse_list(struct smcp_parser *parser,
 	rule->roles = model->roles;
 	rule->prog_is_not = model->prog_is_not;
 	if (parse_items(&reader, what,
-			what == PROGS ? &rule->progs : &rule->to))
+			what == PROGS ? &rule->progs
+			: what == TO  ? &rule->to
+				      : &rule->on))
 		return;
 	if (reader.at < reader.end)
 		fail(&reader, reader.at, "a list has commas and nothing else");
@@ -1047,11 +1064,10 @@ static void parse_list(struct smcp_parser *parser,
 
 void smcp_conf_parse_endpoints(struct smcp_parser *parser,
 			       const struct smcp_source *source,
-			       enum smcp_verdict verdict)
+			       enum smcp_verdict verdict, enum smcp_role role)
 {
-	parse_list(parser, source, TO,
-		   &(struct smcp_rule){.verdict = verdict,
-				       .roles = SMCP_CONNECT});
+	parse_list(parser, source, role == SMCP_CONNECT ? TO : ON,
+		   &(struct smcp_rule){.verdict = verdict, .roles = role});
 }
 
 void smcp_conf_parse_progs(struct smcp_parser *parser,

@@ -133,14 +133,15 @@ void smcp_conf_parse(struct smcp_parser *parser,
 		     const struct smcp_source *source);
 
 /*
- * smcp_conf_parse_endpoints() - read one rule from a list of remote addresses
+ * smcp_conf_parse_endpoints() - read one rule from a list of addresses
  * @parser: as for smcp_conf_parse()
  * @source: endpoints, separated by commas
  * @verdict: the rule's
+ * @role: SMCP_CONNECT: they are remote; SMCP_LISTEN: local
  */
 void smcp_conf_parse_endpoints(struct smcp_parser *parser,
 			       const struct smcp_source *source,
-			       enum smcp_verdict verdict);
+			       enum smcp_verdict verdict, enum smcp_role role);
 
 /*
  * smcp_conf_parse_progs() - read one rule for TCP from a list of programs

@@ -351,7 +351,8 @@ static void load_endpoints(struct smcp_loader *loader,
 		if (!is_set(loader, inputs[i].text))
 			continue;
 		source = source_of(inputs[i].origin, inputs[i].text);
-		smcp_conf_parse_endpoints(&loader->parser, &source, verdict);
+		smcp_conf_parse_endpoints(&loader->parser, &source, verdict,
+					  SMCP_CONNECT);
 	}
 }
 

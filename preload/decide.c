@@ -122,7 +122,8 @@ int smcp_decide_connect(const struct smcp_policy *policy, int fd,
 	if (!addr || smcp_addr_from_sockaddr(addr, size, &query.remote,
 					     &query.remote_port))
 		return 0;
-	if (smcp_rules_needs_local(policy->rules))
+	if (smcp_rules_needs_local(policy->rules) ||
+	    smcp_addr_is_any(&query.remote))
 		(void)get_local(policy, fd, &query);
 	return decide(policy, fd, addr->sa_family, &query);
 }

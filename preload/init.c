@@ -200,6 +200,9 @@ static void read_settings(struct smcp_policy *policy,
 	smcp_log_open(&policy->log, is_secure ? SMCP_LOG_SILENT : level);
 }
 
+/* What the kernel adds to the path of a program that has been replaced */
+#define DELETED " (deleted)"
+
 /* Who this is, as far as the rules ask. */
 static void read_subject(const struct smcp_list *list, char exe[PATH_MAX],
 			 struct smcp_subject *ret_subject)
@@ -208,6 +211,9 @@ static void read_subject(const struct smcp_list *list, char exe[PATH_MAX],
 
 	if (list->n_words)
 		n = readlink("/proc/self/exe", exe, PATH_MAX - 1);
+	if (n > (ssize_t)strlen(DELETED) &&
+	    !memcmp(exe + n - strlen(DELETED), DELETED, strlen(DELETED)))
+		n -= (ssize_t)strlen(DELETED);
 	exe[n > 0 ? n : 0] = '\0';
 	ret_subject->exe = exe;
 	ret_subject->user = list->n_ids ? geteuid() : 0;

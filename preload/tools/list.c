@@ -64,7 +64,8 @@ static void report(struct smcp_parser *parser, const struct smcp_error *error)
 {
 	struct smcp_run_list *list = parser->arg;
 	bool is_typed = !strncmp(error->origin, "--", 2) ||
-			error->origin == list->options->config;
+			(list->options->config &&
+			 !strcmp(error->origin, list->options->config));
 
 	if (is_typed && !list->has_typed_error) {
 		list->has_typed_error = true;

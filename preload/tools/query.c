@@ -192,7 +192,7 @@ static int parse_endpoint(const char *text, struct smcp_endpoint *ret_endpoint)
 	smcp_list_give(&list, memory);
 	smcp_conf_begin(&parser, &list);
 	parser.find = smcp_names_find;
-	smcp_conf_parse_endpoints(&parser, &source, SMCP_TCP);
+	smcp_conf_parse_endpoints(&parser, &source, SMCP_TCP, SMCP_LISTEN);
 	if (parser.n_errors) {
 		smcp_run_list_print_error(&parser.first_error);
 		rc = -EINVAL;

@@ -14,19 +14,25 @@ static int no_include(struct smcp_parser *parser, const struct smcp_error *at,
 	return -EINVAL;
 }
 
-struct smcp_list *rules_read(struct smcp_parser *parser, const char *text,
-			     const char *names)
+struct smcp_list *rules_new(void)
 {
 	struct {
 		struct smcp_list list;
 		struct smcp_list_memory memory;
 	} *both = calloc(1, sizeof(*both));
-	struct smcp_list *list = &both->list;
-	struct smcp_source source = {"test", text, strlen(text), no_include};
 
 	if (!both)
 		abort();
-	smcp_list_give(list, &both->memory);
+	smcp_list_give(&both->list, &both->memory);
+	return &both->list;
+}
+
+struct smcp_list *rules_read(struct smcp_parser *parser, const char *text,
+			     const char *names)
+{
+	struct smcp_source source = {"test", text, strlen(text), no_include};
+	struct smcp_list *list = rules_new();
+
 	smcp_conf_begin(parser, list);
 	if (names)
 		parser->names = (struct smcp_text){names, strlen(names)};

@@ -4,6 +4,9 @@
 
 #include "conf.h"
 
+/* rules_new() - an empty list with its memory, to be freed */
+struct smcp_list *rules_new(void);
+
 /*
  * rules_read() - the list that a text makes
  * @parser: initialised, all of it

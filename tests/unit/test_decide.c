@@ -164,6 +164,10 @@ UNIT_TEST(connect_asks_for_the_local_address_if_a_rule_does)
 			0);
 	ASSERT_STR(fake_real_calls(), "getsockname(7) getsockopt(7,286,258) "
 				      "getsockopt(7,1,38)");
+	/* to 0.0.0.0: it is the socket's own address */
+	begin("use tcp to 10.0.0.0/8; use smc");
+	CU_ASSERT_EQUAL(to("0.0.0.0", 80, ANSWERS(AF_INET)), 0);
+	ASSERT_STR(fake_real_calls(), "getsockname(7)");
 }
 
 static void decide_aloud(void)

@@ -65,7 +65,7 @@ static void read_sample(struct smcp_parser *parser, struct smcp_list *list)
 
 UNIT_TEST(the_sample_says_nothing)
 {
-	struct smcp_list *list = calloc(1, sizeof(*list));
+	struct smcp_list *list = rules_new();
 	struct smcp_parser parser;
 
 	read_text("smc.conf");
@@ -84,7 +84,7 @@ UNIT_TEST(the_sample_says_nothing)
 
 UNIT_TEST(the_examples_of_the_sample_are_right_and_change_no_default)
 {
-	struct smcp_list *list = calloc(1, sizeof(*list));
+	struct smcp_list *list = rules_new();
 	struct smcp_parser parser;
 
 	read_text("smc.conf");

@@ -31,7 +31,7 @@ static void check_rules(const char *text, const char *want)
 /* @want: LINE:COLUMN: TEXT of the first error */
 static void check_error(const char *text, size_t size, const char *want)
 {
-	struct smcp_list *list = calloc(1, sizeof(*list));
+	struct smcp_list *list = rules_new();
 	struct smcp_source source = {"test", text, size, NULL};
 	struct smcp_parser parser;
 	char got[300];
@@ -210,7 +210,7 @@ UNIT_TEST(all_errors_are_reported_and_the_rest_is_read)
 	static const char text[] =
 		"use tpc\nuse smc; bad; use tcp to x; use tcp\n"
 		"a\rb\nuse tcp\nuse tpc\na\rb\nuse tcp";
-	struct smcp_list *list = calloc(1, sizeof(*list));
+	struct smcp_list *list = rules_new();
 	struct smcp_source source = {"o", text, sizeof(text) - 1, NULL};
 	struct errors errors = {""};
 	struct smcp_parser parser;
@@ -279,7 +279,7 @@ UNIT_TEST(settings)
 
 static void check_some_names(const char *text, size_t size, const char *want)
 {
-	struct smcp_list *list = calloc(1, sizeof(*list));
+	struct smcp_list *list = rules_new();
 	struct smcp_parser parser;
 
 	smcp_conf_begin(&parser, list);
@@ -306,7 +306,7 @@ static const char *find(struct smcp_parser *parser, const char *kind,
 static void check_found(const char *text, int want_calls, const char *want)
 {
 	struct smcp_source source = {"test", text, strlen(text), NULL};
-	struct smcp_list *list = calloc(1, sizeof(*list));
+	struct smcp_list *list = rules_new();
 	struct smcp_parser parser;
 	int calls = 0;
 
@@ -357,7 +357,7 @@ UNIT_TEST(names_are_checked)
 
 static void check_list(const char *text, bool is_progs, const char *want)
 {
-	struct smcp_list *list = calloc(1, sizeof(*list));
+	struct smcp_list *list = rules_new();
 	struct smcp_source source = {"V", text, strlen(text), NULL};
 	char got[300] = "none";
 	struct smcp_parser parser;
@@ -366,7 +366,8 @@ static void check_list(const char *text, bool is_progs, const char *want)
 	if (is_progs)
 		smcp_conf_parse_progs(&parser, &source, true);
 	else
-		smcp_conf_parse_endpoints(&parser, &source, SMCP_SMC);
+		smcp_conf_parse_endpoints(&parser, &source, SMCP_SMC,
+					  SMCP_CONNECT);
 	if (list->n_rules == 1)
 		smcp_conf_format_rule(list, list->rules, got, sizeof(got));
 	ASSERT_STR(parser.n_errors ? parser.first_error.text : got, want);

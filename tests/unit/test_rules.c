@@ -402,7 +402,7 @@ UNIT_TEST(as_many_as_there_may_be)
 			verdicts[i % 3], i / 256, i % 256, 2 * i + 1, i,
 			i % 128 ? 0 : 0, 2 * i + 2);
 	}
-	asked.list = calloc(1, sizeof(*asked.list));
+	asked.list = rules_new();
 	smcp_conf_begin(&asked.parser, asked.list);
 	/* in parts, for a source may not be so long */
 	for (char *part = text; *part;) {
