@@ -450,39 +450,66 @@ static void load_strict(struct smcp_loader *loader)
 	loader->list.is_strict = *strict != '0';
 }
 
-static void load_all(struct smcp_loader *loader)
-{
-	const struct smcp_inputs *inputs = loader->inputs;
-	struct smcp_parser *parser = &loader->parser;
-	const char *etc = inputs->etc ? inputs->etc : "/etc/smc";
+/* The machine's rules, where they are. */
+struct machine {
 	char file[PATH_MAX], dir[PATH_MAX];
 	struct smcp_source source;
-	bool has_file, locked, is_instead;
+	bool has_file;
+};
 
-	if (!join(file, etc, "smc.conf") || !join(dir, etc, "conf.d"))
-		return;
-	if (is_set(loader, inputs->names)) {
-		parser->names = (struct smcp_text){inputs->names,
-						   strlen(inputs->names)};
-		smcp_conf_check_names(parser, "SMC_NAMES");
-	}
-	has_file = !read_file(loader, file, MAY_BE, NULL, &source);
-	locked = has_file && is_locked(loader, &source);
-	if (locked) {
-		smcp_conf_parse(parser, &source);
-		load_dir(loader, dir);
-	}
+/* What is for this program alone.  Return: is it instead of the machine's? */
+static bool load_own(struct smcp_loader *loader)
+{
+	const struct smcp_inputs *inputs = loader->inputs;
+
 	load_progs(loader, "SMC_EXCLUDE", inputs->exclude, false);
 	load_progs(loader, "SMC_PROGS", inputs->progs, true);
 	load_endpoints(loader, inputs->denies, inputs->n_denies, SMCP_TCP);
 	load_rules(loader);
 	load_allows(loader);
-	is_instead = load_config(loader);
-	if (!locked && !is_instead) {
-		load_dir(loader, dir);
-		if (has_file)
-			smcp_conf_parse(parser, &source);
+	return load_config(loader);
+}
+
+/* Not inlined, as most machines have none: its paths are two pages of stack. */
+__attribute__((noinline)) static void load_both(struct smcp_loader *loader,
+						const char *etc)
+{
+	struct smcp_parser *parser = &loader->parser;
+	struct machine machine;
+
+	if (!join(machine.file, etc, "smc.conf") ||
+	    !join(machine.dir, etc, "conf.d")) {
+		fail_at(loader, etc, "the path is too long");
+		return;
 	}
+	machine.has_file =
+		!read_file(loader, machine.file, MAY_BE, NULL, &machine.source);
+	if (machine.has_file && is_locked(loader, &machine.source)) {
+		smcp_conf_parse(parser, &machine.source);
+		load_dir(loader, machine.dir);
+		(void)load_own(loader);
+	} else if (!load_own(loader)) {
+		load_dir(loader, machine.dir);
+		if (machine.has_file)
+			smcp_conf_parse(parser, &machine.source);
+	}
+}
+
+static void load_all(struct smcp_loader *loader)
+{
+	const struct smcp_inputs *inputs = loader->inputs;
+	struct smcp_parser *parser = &loader->parser;
+	const char *etc = inputs->etc ? inputs->etc : "/etc/smc";
+
+	if (is_set(loader, inputs->names)) {
+		parser->names = (struct smcp_text){inputs->names,
+						   strlen(inputs->names)};
+		smcp_conf_check_names(parser, "SMC_NAMES");
+	}
+	if (access(etc, F_OK) && errno == ENOENT)
+		(void)load_own(loader);
+	else
+		load_both(loader, etc);
 	if (parser->settings.otherwise >= 0)
 		loader->list.otherwise =
 			(enum smcp_verdict)parser->settings.otherwise;
