@@ -14,7 +14,7 @@ exported=$(nm -D --defined-only "$lib" | awk '{ print $NF }' | sort)
 wanted=$(sed -n '/global:/,/local:/s/^[[:space:]]*\([a-z_]*\);.*/\1/p' "$map" |
 	sort)
 t_is "$exported" "$wanted" "I6 exported symbols are those of the map"
-t_is "$(echo $wanted)" "connect getsockopt listen setsockopt socket" \
+t_is "$(xargs <<<"$wanted")" "connect getsockopt listen setsockopt socket" \
 	"I6 the map names what is hooked"
 t_unlike "$(nm -D "$lib")" "*socket@*" "exports have no version of their own"
 
