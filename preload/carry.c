@@ -19,12 +19,20 @@
 #ifndef SO_BUSY_POLL_BUDGET
 #define SO_BUSY_POLL_BUDGET 70
 #endif
+#ifndef SO_TXTIME
+#define SO_TXTIME 61
+#endif
 #ifndef SO_BUF_LOCK
 #define SO_BUF_LOCK 72
 #endif
 #ifndef SO_RCVMARK
 #define SO_RCVMARK 75
 #endif
+
+/* Whatever the names without it mean in this build */
+#define SO_TIMESTAMP_OF_64 63
+#define SO_TIMESTAMPNS_OF_64 64
+#define SO_TIMESTAMPING_OF_64 65
 
 #define MARK 0 /* its row */
 
@@ -45,6 +53,12 @@
 		option, sizeof(int), 0, SMCP_CARRY_VALUE, true \
 	}
 
+/* As linux/net_tstamp.h has it: clock and flags */
+struct txtime {
+	int clockid;
+	unsigned int flags;
+};
+
 const struct smcp_carry_row smcp_carry_rows[SMCP_CARRY_ROWS] = {
 	[MARK] = MUST(SO_MARK),
 	/* SO_BINDTODEVICE as well: of a device that is gone the index stays. */
@@ -64,6 +78,12 @@ const struct smcp_carry_row smcp_carry_rows[SMCP_CARRY_ROWS] = {
 	INT(SO_TIMESTAMP, 0),
 	INT(SO_TIMESTAMPNS, 0),
 	INT(SO_TIMESTAMPING, 0),
+	/* 32-bit programs with a time of 64 bits have their own. */
+	INT(SO_TIMESTAMP_OF_64, 0),
+	INT(SO_TIMESTAMPNS_OF_64, 0),
+	INT(SO_TIMESTAMPING_OF_64, 0),
+	STRUCT(SO_TXTIME, struct txtime),
+	INT(SO_WIFI_STATUS, 0),
 	INT(SO_RXQ_OVFL, 0),
 	INT(SO_RCVMARK, 0),
 	INT(SO_BUSY_POLL, 0),

@@ -28,7 +28,7 @@ struct smcp_carry_row {
 	bool must; /* traffic could go astray without it */
 };
 
-#define SMCP_CARRY_ROWS 26
+#define SMCP_CARRY_ROWS 31
 #define SMCP_CARRY_SIZE 16
 
 extern const struct smcp_carry_row smcp_carry_rows[SMCP_CARRY_ROWS];

@@ -5,6 +5,7 @@
 
 #include "decide.h"
 #include "demote.h"
+#include "util.h"
 
 static const char *const verdicts[] = {"tcp", "smc", "require"};
 
@@ -37,21 +38,21 @@ log_verdict(const struct smcp_policy *policy, const struct smcp_query *query,
 	smcp_line_end(&line, &policy->log);
 }
 
+static int get_int(const struct smcp_policy *policy, int fd, int name)
+{
+	int value = -1;
+	socklen_t size = sizeof(value);
+
+	return policy->real.getsockopt(fd, SOL_SOCKET, name, &value, &size)
+		       ? -1
+		       : value;
+}
+
 /* Is it a TCP socket that is neither connected, connecting nor listening? */
 static bool is_idle_tcp(const struct smcp_policy *policy, int fd)
 {
-	int protocol = -1;
-	socklen_t size = sizeof(protocol);
-	unsigned char state = 0; /* the first byte of struct tcp_info */
-
-	if (policy->real.getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol,
-				    &size) ||
-	    protocol != IPPROTO_TCP)
-		return false;
-	size = sizeof(state);
-	return !policy->real.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state,
-					&size) &&
-	       state == TCP_CLOSE;
+	return get_int(policy, fd, SO_PROTOCOL) == IPPROTO_TCP &&
+	       smcp_demote_is_idle(policy, fd);
 }
 
 static int obey(const struct smcp_policy *policy, int fd,
@@ -83,7 +84,9 @@ static int obey(const struct smcp_policy *policy, int fd,
 static int decide(const struct smcp_policy *policy, int fd, int family,
 		  const struct smcp_query *query)
 {
-	bool is_logged = smcp_log_wants(&policy->log, SMCP_LOG_DEBUG2);
+	/* Of UDP there is nothing to tell. */
+	bool is_logged = smcp_log_wants(&policy->log, SMCP_LOG_DEBUG2) &&
+			 get_int(policy, fd, SO_TYPE) == SOCK_STREAM;
 	struct smcp_answer answer;
 	int rc;
 
@@ -97,18 +100,21 @@ static int decide(const struct smcp_policy *policy, int fd, int family,
 	return rc;
 }
 
-/* Return: the family of the address of a socket, or 0. */
+/* Return: the family of a socket's address; 0 if it is none of IP; -errno. */
 static int get_local(const struct smcp_policy *policy, int fd,
 		     struct smcp_query *query)
 {
 	struct sockaddr_in6 addr; /* the larger one of those that count */
 	struct sockaddr *sa = (struct sockaddr *)&addr;
 	socklen_t size = sizeof(addr);
+	int rc = smcp_result(policy->real.getsockname(fd, sa, &size));
 
-	if (policy->real.getsockname(fd, sa, &size) ||
-	    smcp_addr_from_sockaddr(sa,
-				    size < sizeof(addr) ? size : sizeof(addr),
-				    &query->local, &query->local_port))
+	if (rc)
+		return rc;
+	if (size > sizeof(addr))
+		size = sizeof(addr);
+	if (smcp_addr_from_sockaddr(sa, size, &query->local,
+				    &query->local_port))
 		return 0;
 	query->has_local = true;
 	return sa->sa_family;
@@ -139,5 +145,8 @@ int smcp_decide_listen(const struct smcp_policy *policy, int fd)
 	    smcp_rules_scope(policy->rules, AF_INET6) == SMCP_ALL_SMC)
 		return 0;
 	family = get_local(policy, fd, &query);
-	return family ? decide(policy, fd, family, &query) : 0;
+	if (!family || family == -EBADF || family == -ENOTSOCK)
+		return 0;
+	/* Where asking is forbidden the address is one that is not known. */
+	return decide(policy, fd, family < 0 ? AF_INET6 : family, &query);
 }

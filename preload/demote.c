@@ -12,7 +12,10 @@
 #define TCP_FASTOPEN_NO_COOKIE 34
 #endif
 
-/* What the kernel can do: that does not change while a program runs. */
+/*
+ * What the kernel could do when it was asked last.  The module may have been
+ * changed since, so that no socket is taken for TCP because of this alone.
+ */
 enum level { UNKNOWN, OPTION, TRICK, NOTHING };
 static atomic_int level;
 
@@ -58,28 +61,34 @@ __attribute__((noinline)) static void say(const struct smcp_policy *policy,
 	smcp_line_end(&line, &policy->log);
 }
 
+static enum smcp_kind kind_by_status(const struct smcp_policy *policy, int fd,
+				     int *ret_use)
+{
+	struct smc_status status;
+
+	if (!get_status(policy, fd, &status))
+		return SMCP_NOT_SMC;
+	atomic_store_explicit(&level, OPTION, memory_order_relaxed);
+	*ret_use = status.use;
+	return status.mode == SMC_MODE_UNDECIDED ? SMCP_BY_OPTION
+						 : SMCP_NOT_SMC;
+}
+
 enum smcp_kind smcp_demote_kind(const struct smcp_policy *policy, int fd,
 				int *ret_use)
 {
-	int known = atomic_load_explicit(&level, memory_order_relaxed);
-	struct smc_status status;
+	bool is_stock =
+		atomic_load_explicit(&level, memory_order_relaxed) == TRICK;
 
-	if (known == UNKNOWN || known == OPTION) {
-		if (get_status(policy, fd, &status)) {
-			atomic_store_explicit(&level, OPTION,
-					      memory_order_relaxed);
-			*ret_use = status.use;
-			return status.mode == SMC_MODE_UNDECIDED
-				       ? SMCP_BY_OPTION
-				       : SMCP_NOT_SMC;
-		}
-		/* There SO_PROTOCOL is TCP's on all sockets. */
-		if (known == OPTION)
-			return SMCP_NOT_SMC;
-	}
+	/* First what is probably the answer. */
+	if (!is_stock && kind_by_status(policy, fd, ret_use) == SMCP_BY_OPTION)
+		return SMCP_BY_OPTION;
 	switch (get_int(policy, fd, SO_PROTOCOL)) {
 	case IPPROTO_SMC:
 		return SMCP_BY_TRICK;
+	case IPPROTO_TCP: /* of all sockets where there is SMC_STATUS */
+		return is_stock ? kind_by_status(policy, fd, ret_use)
+				: SMCP_NOT_SMC;
 	case 0: /* the protocols of AF_SMC */
 	case 1:
 		return get_int(policy, fd, SO_DOMAIN) == AF_SMC ? SMCP_BY_TRICK
@@ -110,31 +119,45 @@ static int do_trick(const struct smcp_policy *policy, int fd)
 	int rc = set_int(policy, fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 0);
 
 	if (rc)
-		return rc == -EINVAL ? rc : -EPERM;
-	return get_int(policy, fd, SO_PROTOCOL) == IPPROTO_TCP ? 0 : -EPERM;
+		return rc;
+	return get_int(policy, fd, SO_PROTOCOL) == IPPROTO_TCP ? 0
+							       : -EOPNOTSUPP;
 }
 
 void smcp_demote_probe(const struct smcp_policy *policy, int fd)
 {
 	struct smc_status status;
-	int found = NOTHING, before;
+	int found = OPTION, before, rc;
 
-	if (get_status(policy, fd, &status))
-		found = OPTION;
-	else if (!do_trick(policy, fd))
-		found = TRICK;
+	if (!get_status(policy, fd, &status)) {
+		rc = do_trick(policy, fd);
+		/* Not what passes, as lack of memory does. */
+		if (rc && rc != -EINVAL && rc != -ENOPROTOOPT &&
+		    rc != -EOPNOTSUPP)
+			return;
+		found = rc ? NOTHING : TRICK;
+	}
 	before = atomic_exchange_explicit(&level, found, memory_order_relaxed);
-	if (found == NOTHING && before != NOTHING)
+	if (found == OPTION)
+		say(policy, SMCP_LOG_DEBUG3, "SMC_USE makes a socket TCP", 0);
+	else if (found == TRICK)
+		say(policy, SMCP_LOG_DEBUG3,
+		    "TCP_FASTOPEN_NO_COOKIE makes a socket TCP", 0);
+	else if (before != NOTHING)
 		say(policy, SMCP_LOG_WARN,
 		    "this kernel cannot make an SMC socket TCP again: with "
 		    "these rules all is TCP",
 		    0);
-	else
-		say(policy, SMCP_LOG_DEBUG3,
-		    found == OPTION
-			    ? "SMC_USE makes a socket TCP"
-			    : "TCP_FASTOPEN_NO_COOKIE makes a socket TCP",
-		    0);
+}
+
+bool smcp_demote_is_idle(const struct smcp_policy *policy, int fd)
+{
+	unsigned char state = 0; /* the first byte of struct tcp_info */
+	socklen_t size = sizeof(state);
+
+	return !policy->real.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state,
+					&size) &&
+	       state == TCP_CLOSE;
 }
 
 __attribute__((noinline)) static int
@@ -143,14 +166,16 @@ demote_by_trick(const struct smcp_policy *policy, int fd, int *ret_lost)
 	struct smcp_carried carried;
 	int rc;
 
+	/* A later call may have succeeded. */
 	if (get_int(policy, fd, SO_NO_CHECK) == 1)
-		return -ECONNABORTED;
+		return smcp_demote_is_idle(policy, fd) ? -ECONNABORTED
+						       : -EINVAL;
 	rc = smcp_carry_read(&policy->real, fd, &carried);
 	if (rc)
 		return rc;
 	rc = do_trick(policy, fd);
 	if (rc)
-		return rc;
+		return rc == -EINVAL ? rc : -EPERM;
 	return smcp_carry_write(&policy->real, fd, &carried, ret_lost);
 }
 
@@ -173,15 +198,13 @@ void smcp_demote_note_failure(const struct smcp_policy *policy, int fd, int err)
 {
 	int use;
 
-	switch (err) {
-	case EINPROGRESS:
-	case EALREADY:
-	case EINTR:
-	case EISCONN:
-	case EBADF:
-	case ENOTSOCK:
+	/*
+	 * After EINPROGRESS the kernel knows.  After EINTR it does not, and the
+	 * connection may fail yet.
+	 */
+	if (err == EINPROGRESS || err == EISCONN || err == EBADF ||
+	    err == ENOTSOCK || err == EFAULT)
 		return;
-	}
 	/* TCP has no use for that option. */
 	if (smcp_demote_kind(policy, fd, &use) == SMCP_BY_TRICK)
 		(void)set_int(policy, fd, SOL_SOCKET, SO_NO_CHECK, 1);

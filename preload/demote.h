@@ -50,6 +50,9 @@ void smcp_demote_probe(const struct smcp_policy *policy, int fd);
  */
 int smcp_demote(const struct smcp_policy *policy, int fd, enum smcp_kind kind);
 
+/* smcp_demote_is_idle() - is TCP neither connected, connecting nor listening? */
+bool smcp_demote_is_idle(const struct smcp_policy *policy, int fd);
+
 /*
  * smcp_demote_note_failure() - remember that connect() or listen() failed
  * @policy: the policy

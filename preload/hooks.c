@@ -2,6 +2,7 @@
 /* With it the address of connect() is a union of pointers. */
 #undef _GNU_SOURCE
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "decide.h"
@@ -38,12 +39,13 @@ EXPORT int socket(int domain, int type, int protocol)
 	return fd;
 }
 
-/* Return: @result of a libc call, after what its failure means was done. */
-static int finish(const struct smcp_policy *policy, int fd, int result)
+/* Return: @result of a libc call that was about TCP, its failure noted. */
+static int finish(const struct smcp_policy *policy, int fd, bool is_tcp,
+		  int result)
 {
 	int saved_errno = errno;
 
-	if (result) {
+	if (result && is_tcp) {
 		smcp_demote_note_failure(policy, fd, saved_errno);
 		errno = saved_errno;
 	}
@@ -54,6 +56,7 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t size)
 {
 	const struct smcp_policy *policy = smcp_init_policy();
 	int saved_errno = errno;
+	bool is_inet;
 	int rc;
 
 	if (!policy->rules)
@@ -64,7 +67,11 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t size)
 		return -1;
 	}
 	errno = saved_errno;
-	return finish(policy, fd, policy->real.connect(fd, addr, size));
+	/* Others the kernel refuses at once; a short one not before the damage. */
+	is_inet = addr && size >= sizeof(addr->sa_family) &&
+		  (addr->sa_family == AF_INET || addr->sa_family == AF_INET6);
+	return finish(policy, fd, is_inet,
+		      policy->real.connect(fd, addr, size));
 }
 
 EXPORT int listen(int fd, int backlog)
@@ -81,7 +88,7 @@ EXPORT int listen(int fd, int backlog)
 		return -1;
 	}
 	errno = saved_errno;
-	return finish(policy, fd, policy->real.listen(fd, backlog));
+	return finish(policy, fd, true, policy->real.listen(fd, backlog));
 }
 
 EXPORT int setsockopt(int fd, int level, int name, const void *value,
@@ -118,6 +125,16 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *size)
 	errno = saved_errno;
 	return 0;
 }
+
+#if defined(__GLIBC__) && __TIMESIZE == 32
+/* What programs with a time of 64 bits call; in libc they are the same as well. */
+EXPORT extern int __setsockopt64(int fd, int level, int name, const void *value,
+				 socklen_t size) __THROW
+	__attribute__((alias("setsockopt")));
+EXPORT extern int __getsockopt64(int fd, int level, int name, void *value,
+				 socklen_t *size) __THROW
+	__attribute__((alias("getsockopt")));
+#endif
 
 __attribute__((constructor)) static void load(void)
 {

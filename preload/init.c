@@ -127,9 +127,9 @@ static void read_start(struct start *start)
  * Is the library in every program, and not because of who started this one?  Then
  * SMC is for those alone that the rules name.
  */
-static bool is_for_all(void)
+static bool is_for_all(bool is_secure)
 {
-	const char *preload = getenv("LD_PRELOAD");
+	const char *preload = is_secure ? NULL : getenv("LD_PRELOAD");
 	char text[4096];
 	ssize_t n;
 	int fd;
@@ -229,7 +229,8 @@ static void finish_list(struct smcp_loader *loader)
 		list->n_rules = 0;
 		list->n_endpoints = 0;
 		list->otherwise = SMCP_TCP;
-	} else if (loader->parser.settings.otherwise < 0 && is_for_all()) {
+	} else if (loader->parser.settings.otherwise < 0 &&
+		   is_for_all(loader->inputs->is_secure)) {
 		list->otherwise = SMCP_TCP;
 	}
 }

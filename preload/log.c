@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -141,9 +142,19 @@ void smcp_line_endpoint(struct smcp_line *line, const struct smcp_addr *addr,
 	smcp_line_int(line, port);
 }
 
+/* poll() would make the hooks cancellation points. */
+static bool is_writable(void)
+{
+	struct pollfd pollfd = {.fd = STDERR_FILENO, .events = POLLOUT};
+	const long zero[2] = {0}; /* struct timespec of the kernel */
+
+	return syscall(SYS_ppoll, &pollfd, 1, zero, NULL, 0) == 1 &&
+	       pollfd.revents == POLLOUT;
+}
+
 void smcp_line_end(struct smcp_line *line, const struct smcp_log *log)
 {
-	if (!is_same_file(log))
+	if (!is_same_file(log) || !is_writable())
 		return;
 	line->text[line->len++] = '\n';
 	/* write() would make socket() a cancellation point. */

@@ -24,10 +24,12 @@ struct smcp_log {
 	uint64_t ino;
 };
 
-/* A line being put together; what does not fit is left out. */
+/* A line being put together; what does not fit is left out.  A hook has one on its
+ * stack, of which it takes less than 1 KiB.
+ */
 struct smcp_line {
 	size_t len;
-	char text[512];
+	char text[384];
 };
 
 /*
@@ -69,7 +71,8 @@ void smcp_line_endpoint(struct smcp_line *line, const struct smcp_addr *addr,
 /*
  * smcp_line_end() - print a line with one write(2)
  *
- * Async-signal-safe and no cancellation point.  May change errno.
+ * Not if nobody reads, who could kill the program by SIGPIPE, or if it would have
+ * to wait.  Async-signal-safe and no cancellation point.  May change errno.
  */
 void smcp_line_end(struct smcp_line *line, const struct smcp_log *log);
 

@@ -25,6 +25,9 @@
 #ifndef TCP_AO_ADD_KEY
 #define TCP_AO_ADD_KEY 38
 #endif
+#ifndef IP_RECVFRAGSIZE
+#define IP_RECVFRAGSIZE 25
+#endif
 #ifndef SO_ATTACH_REUSEPORT_CBPF
 #define SO_ATTACH_REUSEPORT_CBPF 51
 #endif
@@ -72,7 +75,7 @@ static bool is_tcp_value(int name, const void *value, socklen_t size)
 			return false;
 		memcpy(&linger, value, sizeof(linger));
 		/* The flag alone would be copied, and cut off what is sent. */
-		return linger.l_onoff && linger.l_linger > 0;
+		return linger.l_onoff && linger.l_linger != 0;
 	case SO_ZEROCOPY:
 	case SO_PEEK_OFF:
 	case SO_RCVLOWAT:
@@ -84,8 +87,16 @@ static bool is_tcp_value(int name, const void *value, socklen_t size)
 		return false;
 	memcpy(&number, value, sizeof(number));
 	return name == SO_PEEK_OFF   ? number >= 0
-	       : name == SO_RCVLOWAT ? number > 1
+	       : name == SO_RCVLOWAT ? number > 1 || number < 0 /* INT_MAX */
 				     : number != 0;
+}
+
+/* Of these numbers a stock kernel takes each for TCP's, whatever the level. */
+static bool is_taken_for_fastopen(int level, int name)
+{
+	return level != SOL_SOCKET && level != SOL_SMC &&
+	       (name == TCP_FASTOPEN || name == TCP_FASTOPEN_CONNECT ||
+		name == TCP_FASTOPEN_KEY || name == TCP_FASTOPEN_NO_COOKIE);
 }
 
 int smcp_opts_before_set(const struct smcp_policy *policy, int fd, int level,
@@ -93,15 +104,19 @@ int smcp_opts_before_set(const struct smcp_policy *policy, int fd, int level,
 {
 	int use, rc;
 
-	if (level == IPPROTO_TCP  ? !is_tcp_only(name)
-	    : level == SOL_SOCKET ? !is_tcp_value(name, value, size)
-				  : true)
+	bool is_fastopen = is_taken_for_fastopen(level, name);
+
+	if (!is_fastopen && !(level == IPPROTO_TCP && is_tcp_only(name)) &&
+	    !(level == SOL_SOCKET && is_tcp_value(name, value, size)))
 		return 0;
 	/* Where there is SMC_USE the kernel decides, and later. */
 	if (smcp_demote_kind(policy, fd, &use) != SMCP_BY_TRICK)
 		return 0;
 	rc = smcp_demote(policy, fd, SMCP_BY_TRICK);
-	return rc == -EINVAL ? 0 : rc;
+	/* Too late: the kernel answers as it likes. */
+	if (rc == -EINVAL || (rc == -ECONNABORTED && !is_fastopen))
+		return 0;
+	return rc;
 }
 
 /* Options of SOL_IP that TCP takes as one byte, too. */
@@ -116,6 +131,10 @@ static bool is_byte_option(int name)
 	case IP_RECVERR:
 	case IP_RECVTTL:
 	case IP_RECVTOS:
+	case IP_RECVORIGDSTADDR:
+	case IP_RECVFRAGSIZE:
+	case IP_BIND_ADDRESS_NO_PORT:
+	case IP_NODEFRAG:
 	case IP_MTU_DISCOVER:
 	case IP_FREEBIND:
 	case IP_TRANSPARENT:

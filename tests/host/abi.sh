@@ -11,6 +11,7 @@ dynamic=$(readelf -dW "$lib")
 headers=$(readelf -lW "$lib")
 
 exported=$(nm -D --defined-only "$lib" | awk '{ print $NF }' | sort)
+# The names with 64 are for 32-bit programs, see variants.sh.
 wanted=$(sed -n '/global:/,/local:/s/^[[:space:]]*\([a-z_]*\);.*/\1/p' "$map" |
 	sort)
 t_is "$exported" "$wanted" "I6 exported symbols are those of the map"

@@ -42,7 +42,7 @@ run RECORD_SMC=inet SMC_DEBUG=0 SMC_RCVBUF=x SMC_SOCK_FAMILY=z "$bin/sockcall" 2
 t_is "$err" "" "I1 SMC_DEBUG=0 keeps warnings back"
 t_is "$calls" "socket(2,1,256)" "SMC_DEBUG=0 changes nothing else"
 run SMC_RCVBUF="$(head -c 5000 /dev/zero | tr '\0' x)" "$bin/sockcall" 1,1,0
-t_is "${#err}" 511 "a long line is cut at 512 bytes, newline included"
+t_is "${#err}" 383 "a long line is cut at 384 bytes, newline included"
 run SMC_RCVBUF=$'1\n2\e[31m' "$bin/sockcall" 1,1,0
 t_is "$err" "$p SMC_RCVBUF='1?2?[31m' $size" "a value cannot add lines or colours"
 

@@ -14,6 +14,7 @@ struct sock {
 	bool is_known[100];
 	unsigned char value[100][SMCP_CARRY_SIZE];
 	int refuses[2]; /* options that cannot be set */
+	int shorter; /* one of which there is less than asked for */
 };
 
 #define SO_BUF_LOCK 72
@@ -29,6 +30,8 @@ static int get(int fd, int level, int name, void *value, socklen_t *size)
 		errno = ENOPROTOOPT;
 		return -1;
 	}
+	if (name == sock->shorter)
+		*size = 4;
 	memcpy(value, sock->value[name], *size);
 	return 0;
 }
@@ -204,6 +207,24 @@ UNIT_TEST(without_its_mark_or_device_nothing_leaves)
 	put_int(62, 3);
 	socks[0].refuses[0] = 62;
 	ASSERT_STR(carry(), "62");
+}
+
+UNIT_TEST(a_device_that_cannot_be_set_ends_it)
+{
+	begin();
+	put_int(62, 3);
+	socks[1].refuses[0] = 62;
+	ASSERT_STR(carry(), "rc -1 lost 0");
+}
+
+UNIT_TEST(what_cannot_be_read_as_a_whole_is_not_carried)
+{
+	struct timeval time = {5, 250000};
+
+	begin();
+	put(SO_SNDTIMEO, &time, sizeof(time));
+	socks[0].shorter = SO_SNDTIMEO;
+	ASSERT_STR(carry(), "");
 }
 
 UNIT_TEST(a_device_without_an_index_cannot_be_carried)

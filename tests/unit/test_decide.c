@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "carry.h"
 #include "cunit_tap.h"
 #include "decide.h"
 #include "fake_real.h"
@@ -12,6 +13,7 @@
 #include "smc_uapi.h"
 
 static struct smcp_policy policy;
+static bool stream; /* SO_TYPE is asked for, and it is one */
 
 static void begin(const char *rules)
 {
@@ -29,23 +31,31 @@ static void begin(const char *rules)
 	fake_real_reset();
 }
 
-/* connect() to @addr; @answers end with 1 */
-static int to(const char *addr, int port, const int *answers)
+/* connect() to @addr */
+static int again(const char *addr, int port)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET,
 				 .sin_port = htons((uint16_t)port)};
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
 				   .sin6_port = in.sin_port};
 
-	fake_real_reset();
-	while (answers && *answers != 1)
-		fake_real_answer(*answers++);
 	if (inet_pton(AF_INET, addr, &in.sin_addr) == 1)
 		return smcp_decide_connect(&policy, 7, (struct sockaddr *)&in,
 					   sizeof(in));
 	CU_ASSERT_EQUAL(inet_pton(AF_INET6, addr, &in6.sin6_addr), 1);
 	return smcp_decide_connect(&policy, 7, (struct sockaddr *)&in6,
 				   sizeof(in6));
+}
+
+/* The same, and what the kernel answers, up to a 1 */
+static int to(const char *addr, int port, const int *answers)
+{
+	fake_real_reset();
+	if (stream)
+		fake_real_answer(SOCK_STREAM);
+	while (answers && *answers != 1)
+		fake_real_answer(*answers++);
+	return again(addr, port);
 }
 
 #define ANSWERS(...) ((const int[]){__VA_ARGS__, 1})
@@ -70,9 +80,10 @@ static void decide_by_option(void)
 	CU_ASSERT_EQUAL(to("fd00::1", 53, ANSWERS(0, -EINVAL)), 0);
 	CU_ASSERT_EQUAL(to("10.0.0.1", 53, ANSWERS(0, -EIO)), -EPERM);
 	/* TCP already, and what is no TCP at all */
-	CU_ASSERT_EQUAL(to("10.0.0.1", 53, ANSWERS(SMC_MODE_LISTEN)), 0);
-	CU_ASSERT_EQUAL(to("10.0.0.1", 53, ANSWERS(-ENOPROTOOPT)), 0);
-	ASSERT_STR(fake_real_calls(), "getsockopt(7,286,258)");
+	CU_ASSERT_EQUAL(to("10.0.0.1", 53, ANSWERS(SMC_MODE_LISTEN, 6)), 0);
+	CU_ASSERT_EQUAL(to("10.0.0.1", 53, ANSWERS(-ENOPROTOOPT, 6)), 0);
+	ASSERT_STR(fake_real_calls(),
+		   "getsockopt(7,286,258) getsockopt(7,1,38)");
 
 	/* SMC_USE = 1, the second byte of SMC_STATUS: above the default alone */
 	CU_ASSERT_EQUAL(to("10.0.0.1", 55, ANSWERS(0x100)), 0);
@@ -109,6 +120,44 @@ UNIT_TEST(what_is_no_address_is_for_the_kernel)
 					    sizeof(in)),
 			0);
 	ASSERT_STR(fake_real_calls(), "");
+}
+
+/* Through the trick, with nothing to carry */
+static int by_trick(int marked, int trick)
+{
+	int answers[SMCP_CARRY_ROWS + 8], n = 0;
+
+	answers[n++] = -EOPNOTSUPP;
+	answers[n++] = 256;
+	answers[n++] = marked;
+	while (n < SMCP_CARRY_ROWS + 5)
+		answers[n++] = -ENOPROTOOPT;
+	answers[n++] = trick;
+	answers[n++] = 6;
+	answers[n] = 1;
+	return to("10.0.0.1", 53, answers);
+}
+
+static void decide_by_trick(void)
+{
+	begin("use tcp to :53");
+	CU_ASSERT_EQUAL(by_trick(0, 0), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(fake_real_calls(), "setsockopt(7,6,34,0) "
+							 "getsockopt(7,1,38)"));
+	CU_ASSERT_EQUAL(by_trick(0, -EINVAL), 0);
+	CU_ASSERT_EQUAL(by_trick(0, -ENOMEM), -EPERM);
+	/* 1 would end the answers */
+	fake_real_reset();
+	fake_real_answer(-EOPNOTSUPP);
+	fake_real_answer(256);
+	fake_real_answer(1);
+	fake_real_answer(7);
+	CU_ASSERT_EQUAL(again("10.0.0.1", 53), -ECONNABORTED);
+}
+
+UNIT_TEST(or_by_the_trick)
+{
+	unit_test_in_child(decide_by_trick, NULL, 0);
 }
 
 static void decide_require(void)
@@ -149,6 +198,14 @@ static void decide_listen(void)
 	fake_real_answer(-EBADF);
 	CU_ASSERT_EQUAL(smcp_decide_listen(&policy, 7), 0);
 	ASSERT_STR(fake_real_calls(), "getsockname(7) getsockname(7)");
+	/* forbidden: an address that is not known may be the excluded one */
+	fake_real_reset();
+	fake_real_answer(-EPERM);
+	fake_real_answer(0);
+	fake_real_answer(0);
+	CU_ASSERT_EQUAL(smcp_decide_listen(&policy, 7), 0);
+	ASSERT_STR(fake_real_calls(), "getsockname(7) getsockopt(7,286,258) "
+				      "setsockopt(7,286,257,2)");
 }
 
 UNIT_TEST(listen_goes_by_the_local_address)
@@ -177,11 +234,15 @@ static void decide_aloud(void)
 	begin("use tcp to :53 as dns");
 	policy.places = places;
 	smcp_log_open(&policy.log, SMCP_LOG_DEBUG2);
+	/* SO_TYPE comes first; 1 is a stream, and ends what ANSWERS() has */
+	stream = true;
 	to("10.0.0.1", 53, ANSWERS(-ENOPROTOOPT, 6));
 	to("fd00:1::3", 54, NULL);
 	to("10.0.0.1", 53, ANSWERS(0, -EIO));
 	policy.is_bad = true;
-	to("::", 53, ANSWERS(-ENOPROTOOPT));
+	to("::1", 53, ANSWERS(-ENOPROTOOPT, 6));
+	stream = false;
+	to("10.0.0.1", 53, ANSWERS(2));
 }
 
 UNIT_TEST(one_line_a_verdict)
@@ -189,11 +250,12 @@ UNIT_TEST(one_line_a_verdict)
 	char text[1000];
 
 	unit_test_in_child(decide_aloud, text, sizeof(text));
-	ASSERT_STR(text, "libsmc-preload: connect 10.0.0.1:53 -> tcp (rule "
-			 "dns, /etc/smc/smc.conf:6)\n"
-			 "libsmc-preload: connect [fd00:1::3]:54 -> smc "
-			 "(default)\n"
-			 "libsmc-preload: connect 10.0.0.1:53 -> tcp (rule "
-			 "dns, /etc/smc/smc.conf:6), errno 1\n"
-			 "libsmc-preload: connect [::]:53 -> tcp (bad list)\n");
+	ASSERT_STR(text,
+		   "libsmc-preload: connect 10.0.0.1:53 -> tcp (rule "
+		   "dns, /etc/smc/smc.conf:6)\n"
+		   "libsmc-preload: connect [fd00:1::3]:54 -> smc "
+		   "(default)\n"
+		   "libsmc-preload: connect 10.0.0.1:53 -> tcp (rule "
+		   "dns, /etc/smc/smc.conf:6), errno 1\n"
+		   "libsmc-preload: connect [::1]:53 -> tcp (bad list)\n");
 }

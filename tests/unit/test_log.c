@@ -132,14 +132,14 @@ static void print_too_much(void)
 	smcp_line_end(&line, &log);
 }
 
-UNIT_TEST(a_line_is_cut_at_512_bytes)
+UNIT_TEST(a_line_is_cut_at_384_bytes)
 {
 	char text[4096];
 
 	unit_test_in_child(print_too_much, text, sizeof(text));
-	CU_ASSERT_EQUAL(strlen(text), 512);
-	CU_ASSERT_EQUAL(text[511], '\n');
-	CU_ASSERT_PTR_EQUAL(strchr(text, '\n'), text + 511);
+	CU_ASSERT_EQUAL(strlen(text), 384);
+	CU_ASSERT_EQUAL(text[383], '\n');
+	CU_ASSERT_PTR_EQUAL(strchr(text, '\n'), text + 383);
 }
 
 static void print_when_closed_at_load(void)
