@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the programs that probe sockets share: addresses and time. */
+/* What the programs that probe sockets share: addresses, time, SMC or TCP. */
 #ifndef PROBE_H
 #define PROBE_H
 
@@ -7,6 +7,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <time.h>
+
+#include "smc_uapi.h"
 
 struct addr {
 	union {
@@ -37,6 +39,31 @@ static inline int wait_for(int fd, int events, int ms)
 	struct pollfd pfd = {.fd = fd, .events = events};
 
 	return poll(&pfd, 1, ms) == 1 ? pfd.revents : 0;
+}
+
+/*
+ * "smc" or "tcp".  The project's module has an option for that; elsewhere the
+ * protocol tells, as long as nothing but a demotion makes the socket TCP.
+ */
+static inline const char *sock_kind(int fd)
+{
+	struct smc_status status = {};
+	socklen_t len = sizeof(status);
+	int val = -1;
+
+	if (!getsockopt(fd, SOL_SMC, SMC_STATUS, &status, &len))
+		return status.mode == SMC_MODE_TCP ? "tcp" : "smc";
+	len = sizeof(val);
+	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &val, &len))
+		return "error";
+	if (val == IPPROTO_TCP)
+		return "tcp";
+	len = sizeof(val);
+	if (val != IPPROTO_SMC &&
+	    (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &val, &len) ||
+	     val != AF_SMC))
+		return "unknown";
+	return "smc";
 }
 
 #endif

@@ -97,6 +97,40 @@ vm_stream() {
 	t_check "$name: server" vm_served
 }
 
+# vm_watch: from now on each SYN and SYN-ACK that this guest sends is recorded.
+# vm_forget, then vm_seen KIND SERVER: of each KIND (syn to SERVER, synack from
+# there) since then "smc" or "plain", in order, or "none".  SERVER is ADDRESS:PORT,
+# [IPV6]:PORT, or *:PORT for any address.
+vm_watch() {
+	: >"$T_TMP/seen"
+	"$SMC_BUILD_DIR/tests/vm/syn_watch" >>"$T_TMP/seen" &
+	vm_pids+=($!)
+	vm_until 30 vm_marked
+}
+
+# A SYN of our own: what was sent before it has been seen when it is.
+vm_marked() {
+	(: </dev/tcp/127.0.0.1/9) 2>/dev/null || true
+	vm_until 5 grep -q '^syn 127.0.0.1 [0-9]* 127.0.0.1 9 plain$' "$T_TMP/seen"
+}
+
+vm_forget() {
+	: >"$T_TMP/seen"
+}
+
+vm_seen() {
+	local host=${2%:*} port=${2##*:}
+	host=${host#[}
+	vm_marked || return 0
+	awk -v kind="$1" -v host="${host%]}" -v port="$port" '
+		{ server = kind == "syn" ? 4 : 2 }
+		$1 == kind && (host == "*" || $server == host) && $(server + 1) == port {
+			printf "%s%s", sep, $6
+			sep = " "
+		}
+		END { print sep ? "" : "none" }' "$T_TMP/seen"
+}
+
 # vm_stat KEY: a counter of the kernel (smcctl stats).
 vm_stat() {
 	"$LAB_SMCCTL" stats | awk -v key="$1" '$1 == key { print $2 }'
