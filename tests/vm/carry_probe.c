@@ -70,6 +70,7 @@ struct option {
 	int level, number;
 	struct value values[3];
 	bool demotes; /* already when it is set */
+	int reads; /* of SOL_SOCKET, if that is not what is set */
 };
 
 static struct sockaddr_in addr = {.sin_family = AF_INET};
@@ -120,7 +121,8 @@ static void get(int fd, const struct option *opt, char *ret_text, size_t size)
 	socklen_t len = sizeof(bytes);
 	size_t n;
 
-	if (getsockopt(fd, opt->level, opt->number, bytes, &len)) {
+	if (getsockopt(fd, opt->reads ? SOL_SOCKET : opt->level,
+		       opt->reads ?: opt->number, bytes, &len)) {
 		snprintf(ret_text, size, "%s", result(-1));
 		return;
 	}
@@ -131,86 +133,94 @@ static void get(int fd, const struct option *opt, char *ret_text, size_t size)
 
 /* Options of 2.6 of the interface, then some that survive by themselves. */
 static const struct option carried[] = {
-	{OPT(SOL_SOCKET, SO_MARK), {INT(1), INT(0x7fff0001)}, false},
-	{OPT(SOL_SOCKET, SO_BINDTOIFINDEX), {INT(1)}, false},
-	{OPT(SOL_SOCKET, SO_BINDTODEVICE), {TEXT("lo")}, false},
-	{OPT(SOL_SOCKET, SO_KEEPALIVE), {INT(1), INT(0)}, false},
-	{OPT(SOL_SOCKET, SO_OOBINLINE), {INT(1), INT(0)}, false},
-	{OPT(SOL_SOCKET, SO_DONTROUTE), {INT(1), INT(0)}, false},
-	{OPT(SOL_SOCKET, SO_REUSEADDR), {INT(1), INT(0)}, false},
-	{OPT(SOL_SOCKET, SO_REUSEPORT), {INT(1), INT(0)}, false},
-	{OPT(SOL_SOCKET, SO_RCVLOWAT), {INT(1)}, false},
-	{OPT(SOL_SOCKET, SO_RCVLOWAT), {INT(1000)}, true},
-	{OPT(SOL_SOCKET, SO_PRIORITY), {INT(1), INT(6)}, false},
+	{OPT(SOL_SOCKET, SO_MARK), {INT(1), INT(0x7fff0001)}, false, 0},
+	{OPT(SOL_SOCKET, SO_BINDTOIFINDEX), {INT(1)}, false, 0},
+	{OPT(SOL_SOCKET, SO_BINDTODEVICE), {TEXT("lo")}, false, 0},
+	{OPT(SOL_SOCKET, SO_KEEPALIVE), {INT(1), INT(0)}, false, 0},
+	{OPT(SOL_SOCKET, SO_OOBINLINE), {INT(1), INT(0)}, false, 0},
+	{OPT(SOL_SOCKET, SO_DONTROUTE), {INT(1), INT(0)}, false, 0},
+	{OPT(SOL_SOCKET, SO_REUSEADDR), {INT(1), INT(0)}, false, 0},
+	{OPT(SOL_SOCKET, SO_REUSEPORT), {INT(1), INT(0)}, false, 0},
+	{OPT(SOL_SOCKET, SO_RCVLOWAT), {INT(1)}, false, 0},
+	{OPT(SOL_SOCKET, SO_RCVLOWAT), {INT(1000)}, true, 0},
 	{"SO_LINGER",
 	 SOL_SOCKET,
 	 SO_LINGER,
 	 {{"{1, 0}", sizeof(struct linger), &(struct linger){1, 0}},
 	  {"{0, 9}", sizeof(struct linger), &(struct linger){0, 9}}},
-	 false},
+	 false, 0},
 	{"SO_LINGER",
 	 SOL_SOCKET,
 	 SO_LINGER,
 	 {{"{1, 9}", sizeof(struct linger), &(struct linger){1, 9}}},
-	 true},
+	 true, 0},
 	{"SO_RCVTIMEO",
 	 SOL_SOCKET,
 	 SO_RCVTIMEO,
 	 {{"7 s", sizeof(struct timeval), &(struct timeval){7, 0}},
 	  {"1.5 s", sizeof(struct timeval), &(struct timeval){1, 500000}}},
-	 false},
+	 false, 0},
 	{"SO_SNDTIMEO",
 	 SOL_SOCKET,
 	 SO_SNDTIMEO,
 	 {{"7 s", sizeof(struct timeval), &(struct timeval){7, 0}},
 	  {"1.5 s", sizeof(struct timeval), &(struct timeval){1, 500000}}},
-	 false},
-	{OPT(SOL_SOCKET, SO_RCVBUF), {INT(50000), INT(100)}, false},
-	{OPT(SOL_SOCKET, SO_SNDBUF), {INT(50000), INT(100)}, false},
+	 false, 0},
+	{OPT(SOL_SOCKET, SO_RCVBUF), {INT(50000), INT(100)}, false, 0},
+	{OPT(SOL_SOCKET, SO_SNDBUF), {INT(50000), INT(100)}, false, 0},
 	{"SO_RCVBUF by force",
 	 SOL_SOCKET,
 	 SO_RCVBUFFORCE,
 	 {INT(20000000)},
-	 false},
+	 false,
+	 SO_RCVBUF},
 	{"SO_SNDBUF by force",
 	 SOL_SOCKET,
 	 SO_SNDBUFFORCE,
 	 {INT(20000000)},
-	 false},
-	{OPT(SOL_SOCKET, SO_TIMESTAMP), {INT(1), INT(0)}, false},
-	{OPT(SOL_SOCKET, SO_TIMESTAMPNS), {INT(1), INT(0)}, false},
-	{OPT(SOL_SOCKET, SO_TIMESTAMPING), {INT(0x18), INT(0x10)}, false},
-	{OPT(SOL_SOCKET, SO_RXQ_OVFL), {INT(1), INT(0)}, false},
-	{OPT(SOL_SOCKET, SO_RCVMARK), {INT(1), INT(0)}, false},
-	{OPT(SOL_SOCKET, SO_BUSY_POLL), {INT(50), INT(0)}, false},
-	{OPT(SOL_SOCKET, SO_PREFER_BUSY_POLL), {INT(1), INT(0)}, false},
-	{OPT(SOL_SOCKET, SO_BUSY_POLL_BUDGET), {INT(16), INT(8)}, false},
-	{OPT(SOL_SOCKET, SO_INCOMING_CPU), {INT(1), INT(0)}, false},
+	 false,
+	 SO_SNDBUF},
+	{OPT(SOL_SOCKET, SO_TIMESTAMP), {INT(1), INT(0)}, false, 0},
+	{OPT(SOL_SOCKET, SO_TIMESTAMPNS), {INT(1), INT(0)}, false, 0},
+	{OPT(SOL_SOCKET, SO_TIMESTAMPING), {INT(0x18), INT(0x10)}, false, 0},
+	{OPT(SOL_SOCKET, SO_RXQ_OVFL), {INT(1), INT(0)}, false, 0},
+	{OPT(SOL_SOCKET, SO_RCVMARK), {INT(1), INT(0)}, false, 0},
+	{OPT(SOL_SOCKET, SO_BUSY_POLL), {INT(50), INT(0)}, false, 0},
+	{OPT(SOL_SOCKET, SO_PREFER_BUSY_POLL), {INT(1), INT(0)}, false, 0},
+	{OPT(SOL_SOCKET, SO_BUSY_POLL_BUDGET), {INT(16), INT(8)}, false, 0},
+	{OPT(SOL_SOCKET, SO_INCOMING_CPU), {INT(1), INT(0)}, false, 0},
 	{"SO_MAX_PACING_RATE",
 	 SOL_SOCKET,
 	 SO_MAX_PACING_RATE,
 	 {{"8e9", sizeof(uint64_t), &(uint64_t){8000000000}},
 	  {"1e6", sizeof(uint64_t), &(uint64_t){1000000}}},
-	 false},
-	{OPT(IPPROTO_TCP, TCP_NODELAY), {INT(1), INT(0)}, false},
-	{OPT(IPPROTO_TCP, TCP_CORK), {INT(1), INT(0)}, false},
-	{OPT(IPPROTO_TCP, TCP_KEEPIDLE), {INT(100), INT(20)}, false},
-	{OPT(IPPROTO_TCP, TCP_KEEPINTVL), {INT(100), INT(20)}, false},
-	{OPT(IPPROTO_TCP, TCP_KEEPCNT), {INT(3), INT(7)}, false},
-	{OPT(IPPROTO_TCP, TCP_USER_TIMEOUT), {INT(9000), INT(0)}, false},
-	{OPT(IPPROTO_TCP, TCP_SYNCNT), {INT(3), INT(2)}, false},
-	{OPT(IPPROTO_TCP, TCP_NOTSENT_LOWAT), {INT(9000), INT(1)}, false},
-	{OPT(IPPROTO_TCP, TCP_CONGESTION), {TEXT("reno"), TEXT("cubic")}, false},
-	{OPT(IPPROTO_IP, IP_TOS), {INT(0x10), INT(0x88)}, false},
-	{OPT(IPPROTO_IP, IP_TTL), {INT(7), INT(200)}, false},
-	{OPT(IPPROTO_IP, IP_MTU_DISCOVER), {INT(0), INT(2)}, false},
-	{OPT(IPPROTO_IP, IP_RECVTOS), {INT(1), INT(0)}, false},
-	{OPT(IPPROTO_IP, IP_FREEBIND), {INT(1), INT(0)}, false},
-	{OPT(IPPROTO_IPV6, IPV6_V6ONLY), {INT(1), INT(0)}, false},
-	{OPT(IPPROTO_IPV6, IPV6_TCLASS), {INT(0x10), INT(0x88)}, false},
-	{OPT(IPPROTO_IPV6, IPV6_UNICAST_HOPS), {INT(7), INT(200)}, false},
-	{OPT(IPPROTO_IPV6, IPV6_RECVTCLASS), {INT(1), INT(0)}, false},
-	{OPT(IPPROTO_IPV6, IPV6_RECVPKTINFO), {INT(1), INT(0)}, false},
+	 false, 0},
+	{OPT(IPPROTO_TCP, TCP_NODELAY), {INT(1), INT(0)}, false, 0},
+	{OPT(IPPROTO_TCP, TCP_CORK), {INT(1), INT(0)}, false, 0},
+	{OPT(IPPROTO_TCP, TCP_KEEPIDLE), {INT(100), INT(20)}, false, 0},
+	{OPT(IPPROTO_TCP, TCP_KEEPINTVL), {INT(100), INT(20)}, false, 0},
+	{OPT(IPPROTO_TCP, TCP_KEEPCNT), {INT(3), INT(7)}, false, 0},
+	{OPT(IPPROTO_TCP, TCP_USER_TIMEOUT), {INT(9000), INT(0)}, false, 0},
+	{OPT(IPPROTO_TCP, TCP_SYNCNT), {INT(3), INT(2)}, false, 0},
+	{OPT(IPPROTO_TCP, TCP_NOTSENT_LOWAT), {INT(9000), INT(1)}, false, 0},
+	{OPT(IPPROTO_TCP, TCP_CONGESTION), {TEXT("reno"), TEXT("cubic")}, false, 0},
+	{OPT(IPPROTO_IP, IP_TOS), {INT(0x10), INT(0x88)}, false, 0},
+	{"SO_PRIORITY by IP_TOS",
+	 IPPROTO_IP,
+	 IP_TOS,
+	 {INT(0x10), INT(8)},
+	 false,
+	 SO_PRIORITY},
+	{OPT(SOL_SOCKET, SO_PRIORITY), {INT(1), INT(6)}, false, 0},
+	{OPT(IPPROTO_IP, IP_TTL), {INT(7), INT(200)}, false, 0},
+	{OPT(IPPROTO_IP, IP_MTU_DISCOVER), {INT(0), INT(2)}, false, 0},
+	{OPT(IPPROTO_IP, IP_RECVTOS), {INT(1), INT(0)}, false, 0},
+	{OPT(IPPROTO_IP, IP_FREEBIND), {INT(1), INT(0)}, false, 0},
+	{OPT(IPPROTO_IPV6, IPV6_V6ONLY), {INT(1), INT(0)}, false, 0},
+	{OPT(IPPROTO_IPV6, IPV6_TCLASS), {INT(0x10), INT(0x88)}, false, 0},
+	{OPT(IPPROTO_IPV6, IPV6_UNICAST_HOPS), {INT(7), INT(200)}, false, 0},
+	{OPT(IPPROTO_IPV6, IPV6_RECVTCLASS), {INT(1), INT(0)}, false, 0},
+	{OPT(IPPROTO_IPV6, IPV6_RECVPKTINFO), {INT(1), INT(0)}, false, 0},
 };
 
 static int connect_to_peer(int fd, int family)
@@ -241,24 +251,11 @@ static void open_peer(bool is_listen)
 		die("peer");
 }
 
-/* By force sets what is read without. */
-static struct option readable(const struct option *opt)
-{
-	struct option ret = *opt;
-
-	if (opt->level == SOL_SOCKET && opt->number == SO_RCVBUFFORCE)
-		ret.number = SO_RCVBUF;
-	if (opt->level == SOL_SOCKET && opt->number == SO_SNDBUFFORCE)
-		ret.number = SO_SNDBUF;
-	return ret;
-}
-
 static void compare(const struct option *opt, const struct value *value,
 		    bool is_listen)
 {
 	int family = opt->level == IPPROTO_IPV6 ? AF_INET6 : AF_INET;
 	int fd[2] = {open_any(family), open_tcp(family)};
-	struct option read_opt = readable(opt);
 	const char *before;
 	char got[2][160];
 
@@ -268,7 +265,7 @@ static void compare(const struct option *opt, const struct value *value,
 	before = sock_kind(fd[0]);
 	for (int i = 0; i < 2; i++) {
 		go(fd[i], family, is_listen);
-		get(fd[i], &read_opt, got[i], sizeof(got[i]));
+		get(fd[i], opt, got[i], sizeof(got[i]));
 	}
 	printf("%s %s: %s, %s, ", opt->name, value ? value->text : "as it is",
 	       before, sock_kind(fd[0]));
@@ -311,13 +308,11 @@ static int run_all(bool is_listen)
 	for (int i = 0; i < 2; i++)
 		go(fd[i], AF_INET6, is_listen);
 	for (size_t k = 0; k < COUNT(carried) && n < sizeof(wrong); k++) {
-		struct option opt = readable(&carried[k]);
-
 		for (int i = 0; i < 2; i++)
-			get(fd[i], &opt, got[i], sizeof(got[i]));
+			get(fd[i], &carried[k], got[i], sizeof(got[i]));
 		if (strcmp(got[0], got[1]))
 			n += snprintf(wrong + n, sizeof(wrong) - n,
-				      "%s %s not %s; ", opt.name, got[0],
+				      "%s %s not %s; ", carried[k].name, got[0],
 				      got[1]);
 	}
 	printf("%s %s %s\n", before, sock_kind(fd[0]), wrong);
@@ -353,54 +348,54 @@ static struct tcp_md5sig md5 = {.tcpm_keylen = 3, .tcpm_key = "key"};
 #define KEY "0123456789abcdef"
 
 static const struct option tcp_only[] = {
-	{OPT(IPPROTO_TCP, TCP_ULP), {TEXT("tls"), TEXT("nonsense")}, true},
-	{OPT(IPPROTO_TCP, TCP_FASTOPEN), {INT(5)}, true},
-	{OPT(IPPROTO_TCP, TCP_FASTOPEN_CONNECT), {INT(1), INT(7)}, true},
-	{OPT(IPPROTO_TCP, TCP_FASTOPEN_KEY), {TEXT(KEY), TEXT("short")}, true},
-	{OPT(IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE), {INT(1)}, true},
-	{OPT(IPPROTO_TCP, TCP_REPAIR), {INT(1)}, true},
-	{OPT(IPPROTO_TCP, TCP_MD5SIG), {{"key", sizeof(md5), &md5}}, true},
-	{OPT(IPPROTO_TCP, TCP_MD5SIG_EXT), {{"key", sizeof(md5), &md5}}, true},
-	{"TCP_AO_ADD_KEY", IPPROTO_TCP, 38, {INT(1)}, true},
-	{OPT(SOL_SOCKET, SO_ZEROCOPY), {INT(1)}, true},
-	{OPT(SOL_SOCKET, SO_ZEROCOPY), {INT(0)}, false},
-	{OPT(SOL_SOCKET, SO_PEEK_OFF), {INT(0), INT(9)}, true},
-	{OPT(SOL_SOCKET, SO_PEEK_OFF), {INT(-1)}, false},
-	{OPT(SOL_SOCKET, SO_ATTACH_FILTER), {PROG}, true},
-	{OPT(SOL_SOCKET, SO_ATTACH_BPF), {BPF}, true},
-	{OPT(SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF), {PROG}, true},
-	{OPT(SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF), {BPF}, true},
+	{OPT(IPPROTO_TCP, TCP_ULP), {TEXT("tls"), TEXT("nonsense")}, true, 0},
+	{OPT(IPPROTO_TCP, TCP_FASTOPEN), {INT(5)}, true, 0},
+	{OPT(IPPROTO_TCP, TCP_FASTOPEN_CONNECT), {INT(1), INT(7)}, true, 0},
+	{OPT(IPPROTO_TCP, TCP_FASTOPEN_KEY), {TEXT(KEY), TEXT("short")}, true, 0},
+	{OPT(IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE), {INT(1)}, true, 0},
+	{OPT(IPPROTO_TCP, TCP_REPAIR), {INT(1)}, true, 0},
+	{OPT(IPPROTO_TCP, TCP_MD5SIG), {{"key", sizeof(md5), &md5}}, true, 0},
+	{OPT(IPPROTO_TCP, TCP_MD5SIG_EXT), {{"key", sizeof(md5), &md5}}, true, 0},
+	{"TCP_AO_ADD_KEY", IPPROTO_TCP, 38, {INT(1)}, true, 0},
+	{OPT(SOL_SOCKET, SO_ZEROCOPY), {INT(1)}, true, 0},
+	{OPT(SOL_SOCKET, SO_ZEROCOPY), {INT(0)}, false, 0},
+	{OPT(SOL_SOCKET, SO_PEEK_OFF), {INT(0), INT(9)}, true, 0},
+	{OPT(SOL_SOCKET, SO_PEEK_OFF), {INT(-1)}, false, 0},
+	{OPT(SOL_SOCKET, SO_ATTACH_FILTER), {PROG}, true, 0},
+	{OPT(SOL_SOCKET, SO_ATTACH_BPF), {BPF}, true, 0},
+	{OPT(SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF), {PROG}, true, 0},
+	{OPT(SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF), {BPF}, true, 0},
 	{"SO_LINGER",
 	 SOL_SOCKET,
 	 SO_LINGER,
 	 {{"{1, 9}", sizeof(struct linger), &(struct linger){1, 9}}},
-	 true},
+	 true, 0},
 	{"SO_LINGER",
 	 SOL_SOCKET,
 	 SO_LINGER,
 	 {{"{1, 0}", sizeof(struct linger), &(struct linger){1, 0}},
 	  {"{0, 9}", sizeof(struct linger), &(struct linger){0, 9}}},
-	 false},
-	{OPT(SOL_SOCKET, SO_RCVLOWAT), {INT(2), INT(100000)}, true},
-	{OPT(SOL_SOCKET, SO_RCVLOWAT), {INT(1)}, false},
+	 false, 0},
+	{OPT(SOL_SOCKET, SO_RCVLOWAT), {INT(2), INT(100000)}, true, 0},
+	{OPT(SOL_SOCKET, SO_RCVLOWAT), {INT(1)}, false, 0},
 };
 
 static const struct option short_ones[] = {
-	{OPT(IPPROTO_TCP, TCP_CONGESTION), {TEXT("lp"), TEXT("bbr")}, false},
-	{OPT(IPPROTO_TCP, TCP_CONGESTION), {TEXT("xyz"), TEXT("reno")}, false},
-	{OPT(IPPROTO_TCP, TCP_CONGESTION), {TEXT("xyzzy")}, false},
-	{OPT(IPPROTO_TCP, TCP_NODELAY), {BYTES(1), BYTES(1, 0, 0)}, false},
+	{OPT(IPPROTO_TCP, TCP_CONGESTION), {TEXT("lp"), TEXT("bbr")}, false, 0},
+	{OPT(IPPROTO_TCP, TCP_CONGESTION), {TEXT("xyz"), TEXT("reno")}, false, 0},
+	{OPT(IPPROTO_TCP, TCP_CONGESTION), {TEXT("xyzzy")}, false, 0},
+	{OPT(IPPROTO_TCP, TCP_NODELAY), {BYTES(1), BYTES(1, 0, 0)}, false, 0},
 	{OPT(IPPROTO_IP, IP_TOS),
 	 {BYTES(16), BYTES(16, 255), BYTES(16, 255, 255)},
-	 false},
-	{OPT(IPPROTO_IP, IP_TTL), {BYTES(9), BYTES(9, 1), BYTES(0)}, false},
-	{OPT(IPPROTO_IP, IP_MINTTL), {BYTES(9), BYTES(9, 9, 9)}, false},
-	{OPT(IPPROTO_IP, IP_RECVTTL), {BYTES(1), BYTES(0, 1)}, false},
-	{OPT(IPPROTO_IP, IP_RECVTOS), {BYTES(1), BYTES(0, 1)}, false},
-	{OPT(IPPROTO_IP, IP_RECVOPTS), {BYTES(1)}, false},
-	{OPT(IPPROTO_IP, IP_FREEBIND), {BYTES(1), BYTES(0, 1)}, false},
-	{OPT(IPPROTO_IP, IP_TRANSPARENT), {BYTES(1), BYTES(0, 1)}, false},
-	{OPT(SOL_SOCKET, SO_KEEPALIVE), {BYTES(1)}, false},
+	 false, 0},
+	{OPT(IPPROTO_IP, IP_TTL), {BYTES(9), BYTES(9, 1), BYTES(0)}, false, 0},
+	{OPT(IPPROTO_IP, IP_MINTTL), {BYTES(9), BYTES(9, 9, 9)}, false, 0},
+	{OPT(IPPROTO_IP, IP_RECVTTL), {BYTES(1), BYTES(0, 1)}, false, 0},
+	{OPT(IPPROTO_IP, IP_RECVTOS), {BYTES(1), BYTES(0, 1)}, false, 0},
+	{OPT(IPPROTO_IP, IP_RECVOPTS), {BYTES(1)}, false, 0},
+	{OPT(IPPROTO_IP, IP_FREEBIND), {BYTES(1), BYTES(0, 1)}, false, 0},
+	{OPT(IPPROTO_IP, IP_TRANSPARENT), {BYTES(1), BYTES(0, 1)}, false, 0},
+	{OPT(SOL_SOCKET, SO_KEEPALIVE), {BYTES(1)}, false, 0},
 };
 
 /* The results on a socket that the library made SMC and on a TCP socket. */
