@@ -44,7 +44,8 @@
 
 #include "probe.h"
 
-#define WAIT_MS 30000
+#define WAIT_MS 10000
+#define LIFE_SECONDS 30 /* nothing hangs, but who serves for ever */
 #define BYTES 100000
 
 static int fds[2] = {-1, -1}, now; /* the socket at hand: fds[now] */
@@ -376,6 +377,7 @@ static const char *do_forever(const char *arg, int what)
 
 	(void)arg, (void)what;
 	signal(SIGCHLD, SIG_IGN);
+	alarm(0);
 	while ((fd = accept(fds[now], NULL, NULL)) >= 0) {
 		if (!fork()) {
 			close(fds[now]);
@@ -456,6 +458,7 @@ static void do_step(const char *text)
 
 int main(int argc, char **argv)
 {
+	alarm(LIFE_SECONDS);
 	next_step = argv + 1;
 	if (argc > 3 && !strcmp(argv[1], "--child")) {
 		is_child = true;
