@@ -214,7 +214,7 @@ lab_inputs() {
 # source, and writes the names of the entries to STAMP.
 lab_kernel_prepare() {
 	local base=$1 profile=$2 stamp=$3 image krel version source other build
-	local initrd smc_lo smc_inet splat nginx
+	local initrd smc_lo smc_inet splat nginx postgres
 	image=$(apt-cache depends "linux-image-$base-amd64" |
 		awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2 }')
 	krel=${image#linux-image-}
@@ -272,8 +272,12 @@ lab_kernel_prepare() {
 	lab_entry "$splat" lab_make_splat "$build" || return 1
 	nginx=nginx-$(lab_candidate nginx)
 	lab_entry "$nginx" lab_unpack nginx || return 1
+	postgres=postgres-$(lab_candidate postgresql-15)
+	lab_entry "$postgres" lab_unpack postgresql-15 postgresql-client-15 ||
+		return 1
 	mkdir -p "${stamp%/*}"
-	printf '%s=%s\n' inputs "$(lab_inputs)" nginx "$nginx" krel "$krel" \
+	printf '%s=%s\n' inputs "$(lab_inputs)" nginx "$nginx" \
+		postgres "$postgres" krel "$krel" \
 		image "$image" initrd "$initrd" smc_lo "$smc_lo" \
 		smc_inet "$smc_inet" splat "$splat" >"$stamp.tmp"
 	mv "$stamp.tmp" "$stamp"

@@ -30,6 +30,7 @@ lab_guest_files() {
 		LAB_SMC_DIR="$lab_cache/$smc"
 		LAB_SELFTEST="$lab_cache/$smc_inet/smc_inet"
 		LAB_NGINX="$lab_cache/$nginx/usr/sbin/nginx"
+		LAB_POSTGRES="$lab_cache/$postgres"
 		LAB_SPLAT="$lab_cache/$splat/labsplat.ko"
 		LAB_SMCCTL="$lab_build/tests/vm/smcctl"
 		SMC_BUILD_DIR="$lab_build" SMC_SOURCE_DIR="$lab_top")
