@@ -170,14 +170,16 @@ vm_end() {
 # t_smc NAME KIND FILE BYTES: the connection recorded in FILE ran over KIND
 # (SMC-D, SMC-R) with BYTES of payload since vm_mark: diag names the mode, no
 # connection fell back, TCP carried no more than the handshake, and SMC's own
-# counters hold the payload.
+# counters hold the payload.  vm_probes processes found out meanwhile how this kernel
+# makes a socket TCP, which counts as a fallback of a client.
+vm_probes=0
 t_smc() {
 	local name=$1 kind=$2 file=$3 bytes=$4 tech tcp moved clnt srv rx tx
 	tech=$(echo "$kind" | tr -d - | tr '[:upper:]' '[:lower:]')
 	t_is "$(vm_end "$file" mode)" "$kind" "$name: diag says $kind"
 	read -r clnt srv rx tx < <(vm_moved fallback.clnt fallback.srv \
 		"$tech.rx_bytes" "$tech.tx_bytes")
-	t_is "$clnt $srv" "0 0" "$name: nothing fell back"
+	t_is "$clnt $srv" "$vm_probes 0" "$name: nothing fell back"
 	tcp=$(vm_end "$file" tcp_bytes)
 	t_ok $((tcp < 1 || tcp > 4096)) "$name: TCP carried the handshake only"
 	moved=$((rx + tx))

@@ -68,6 +68,7 @@ on() {
 		"$name: listen $addr: $want"
 }
 
+[ "$LAB_SMC" = inet ] || vm_probes=1
 # proved NAME FROM TO PORT ROLE: the same with all evidence of SMC, for the
 # program in that role; the other is SMC without rules.
 proved() {
@@ -80,6 +81,8 @@ proved() {
 	vm_stream "$port" "$name, proved" "$from" "$to" poll 300000 \
 		"${srv[@]}" "$VM_SMC_RUN" -- "${clnt[@]}" "$VM_SMC_RUN"
 	t_smc "$name, proved" SMC-D "$T_TMP/clnt.end" 600000
+	t_is "$(vm_fell_back clnt 0x03060000)" "$vm_probes" \
+		"$name, proved: but the library's probe"
 }
 
 # same_name FILE...: programs with these names.

@@ -25,15 +25,17 @@ ip addr add 10.1.2.3/32 dev lo
 vm_watch
 
 # began, then ended NAME KIND SYN-OR-SYNACK SERVER: between them were connections of
-# that kind only; those of SMC moved the payload and none fell back.
+# that kind only; those of SMC moved the payload and none fell back.  A client with
+# rules first finds out, by a socket of its own, how this kernel makes one TCP.
 began() {
 	vm_forget
 	vm_mark
 }
 
 ended() {
-	local name=$1 kind=$2 which=$3 server=$4 option=plain rx tx clnt srv
+	local name=$1 kind=$2 which=$3 server=$4 option=plain probes=0 rx tx clnt srv
 	[ "$kind" = tcp ] || option=smc
+	[ "$which" = synack ] || probes=1
 	t_is "$(vm_seen "$which" "$server" | tr ' ' '\n' | sort -u)" $option \
 		"$name: $which $option"
 	read -r rx tx clnt srv < <(vm_moved smcd.rx_bytes smcd.tx_bytes \
@@ -42,7 +44,8 @@ ended() {
 		t_is "$((rx + tx))" 0 "$name: nothing moved over SMC"
 	else
 		t_ok $((rx + tx < bytes)) "$name: the data moved over SMC"
-		t_is "$clnt $srv" "0 0" "$name: nothing fell back"
+		t_is "$clnt $srv $(vm_fell_back clnt 0x03060000)" "$probes 0 $probes" \
+			"$name: nothing fell back"
 	fi
 }
 
@@ -83,7 +86,7 @@ SMC_RULES='use tcp listen on 127.0.0.1:8003' vm_serve 8003 "${smc[@]}" \
 
 # nginx: a client that offers SMC to either listener, and one that does not.
 got() {
-	"$@" curl -s --max-time 30 -o "$T_TMP/got" "http://127.0.0.1:$port/file" &&
+	"$@" curl -s --max-time 10 -o "$T_TMP/got" "http://127.0.0.1:$port/file" &&
 		cmp "$dir/file" "$T_TMP/got"
 }
 for row in "8001 smc" "8003 tcp"; do
@@ -127,11 +130,11 @@ for row in "6401 smc" "6402 tcp"; do
 	read -r port kind <<<"$row"
 	vm_serve "$port" "${smc[@]}" "$T_TMP/redis-server" --port "$port" --save ''
 	began
-	t_is "$(timeout 60 "${smc[@]}" redis-benchmark -p "$port" -c 5 -n 500 -d 4000 \
+	t_is "$(timeout 30 "${smc[@]}" redis-benchmark -p "$port" -c 5 -n 500 -d 4000 \
 		-t set,get --csv 2>&1 | grep -c '^"[SG]ET",')" 2 \
 		"redis, listener $kind: benchmark with SMC"
 	ended "redis, listener $kind" "$kind" synack "*:$port"
-	t_is "$(timeout 60 redis-cli -p "$port" ping)" PONG \
+	t_is "$(timeout 30 redis-cli -p "$port" ping)" PONG \
 		"redis, listener $kind: plain client"
 done
 rm /etc/smc/smc.conf
@@ -150,7 +153,7 @@ ready() {
 t_check "PostgreSQL: is ready" vm_until 30 ready
 # query HOST: a megabyte of it.
 query() {
-	timeout 60 "${smc[@]}" "$pg/psql" -X -A -t -U pg -h "$1" -p 5433 -d postgres \
+	timeout 30 "${smc[@]}" "$pg/psql" -X -A -t -U pg -h "$1" -p 5433 -d postgres \
 		-c "select repeat('x', $bytes)" | tr -d '\n' | wc -c
 }
 for row in "127.0.0.1 smc" "10.1.2.3 tcp"; do
