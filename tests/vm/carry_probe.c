@@ -58,11 +58,13 @@ struct value {
 	const void *bytes;
 };
 
+/* It would take these for blocks. */
+/* clang-format off */
 #define INT(v) {#v, sizeof(int), &(int){v}}
-#define BYTES(...)                                                             \
-	{#__VA_ARGS__, sizeof((uint8_t[]){__VA_ARGS__}),                       \
-	 (uint8_t[]){__VA_ARGS__}}
+#define BYTES(...) \
+	{#__VA_ARGS__, sizeof((uint8_t[]){__VA_ARGS__}), (uint8_t[]){__VA_ARGS__}}
 #define TEXT(t) {t, sizeof(t) - 1, t}
+/* clang-format on */
 #define OPT(level, name) #name, level, name
 
 struct option {
@@ -148,24 +150,28 @@ static const struct option carried[] = {
 	 SO_LINGER,
 	 {{"{1, 0}", sizeof(struct linger), &(struct linger){1, 0}},
 	  {"{0, 9}", sizeof(struct linger), &(struct linger){0, 9}}},
-	 false, 0},
+	 false,
+	 0},
 	{"SO_LINGER",
 	 SOL_SOCKET,
 	 SO_LINGER,
 	 {{"{1, 9}", sizeof(struct linger), &(struct linger){1, 9}}},
-	 true, 0},
+	 true,
+	 0},
 	{"SO_RCVTIMEO",
 	 SOL_SOCKET,
 	 SO_RCVTIMEO,
 	 {{"7 s", sizeof(struct timeval), &(struct timeval){7, 0}},
 	  {"1.5 s", sizeof(struct timeval), &(struct timeval){1, 500000}}},
-	 false, 0},
+	 false,
+	 0},
 	{"SO_SNDTIMEO",
 	 SOL_SOCKET,
 	 SO_SNDTIMEO,
 	 {{"7 s", sizeof(struct timeval), &(struct timeval){7, 0}},
 	  {"1.5 s", sizeof(struct timeval), &(struct timeval){1, 500000}}},
-	 false, 0},
+	 false,
+	 0},
 	{OPT(SOL_SOCKET, SO_RCVBUF), {INT(50000), INT(100)}, false, 0},
 	{OPT(SOL_SOCKET, SO_SNDBUF), {INT(50000), INT(100)}, false, 0},
 	{"SO_RCVBUF by force",
@@ -194,7 +200,8 @@ static const struct option carried[] = {
 	 SO_MAX_PACING_RATE,
 	 {{"8e9", sizeof(uint64_t), &(uint64_t){8000000000}},
 	  {"1e6", sizeof(uint64_t), &(uint64_t){1000000}}},
-	 false, 0},
+	 false,
+	 0},
 	{OPT(IPPROTO_TCP, TCP_NODELAY), {INT(1), INT(0)}, false, 0},
 	{OPT(IPPROTO_TCP, TCP_CORK), {INT(1), INT(0)}, false, 0},
 	{OPT(IPPROTO_TCP, TCP_KEEPIDLE), {INT(100), INT(20)}, false, 0},
@@ -203,7 +210,10 @@ static const struct option carried[] = {
 	{OPT(IPPROTO_TCP, TCP_USER_TIMEOUT), {INT(9000), INT(0)}, false, 0},
 	{OPT(IPPROTO_TCP, TCP_SYNCNT), {INT(3), INT(2)}, false, 0},
 	{OPT(IPPROTO_TCP, TCP_NOTSENT_LOWAT), {INT(9000), INT(1)}, false, 0},
-	{OPT(IPPROTO_TCP, TCP_CONGESTION), {TEXT("reno"), TEXT("cubic")}, false, 0},
+	{OPT(IPPROTO_TCP, TCP_CONGESTION),
+	 {TEXT("reno"), TEXT("cubic")},
+	 false,
+	 0},
 	{OPT(IPPROTO_IP, IP_TOS), {INT(0x10), INT(0x88)}, false, 0},
 	{"SO_PRIORITY by IP_TOS",
 	 IPPROTO_IP,
@@ -343,19 +353,31 @@ static struct sock_fprog accept_prog = {1, accept_all};
 static int bpf_fd;
 static struct tcp_md5sig md5 = {.tcpm_keylen = 3, .tcpm_key = "key"};
 
-#define PROG {"program", sizeof(accept_prog), &accept_prog}
-#define BPF {"program", sizeof(int), &bpf_fd}
+#define PROG                                                 \
+	{                                                    \
+		"program", sizeof(accept_prog), &accept_prog \
+	}
+#define BPF                                     \
+	{                                       \
+		"program", sizeof(int), &bpf_fd \
+	}
 #define KEY "0123456789abcdef"
 
 static const struct option tcp_only[] = {
 	{OPT(IPPROTO_TCP, TCP_ULP), {TEXT("tls"), TEXT("nonsense")}, true, 0},
 	{OPT(IPPROTO_TCP, TCP_FASTOPEN), {INT(5)}, true, 0},
 	{OPT(IPPROTO_TCP, TCP_FASTOPEN_CONNECT), {INT(1), INT(7)}, true, 0},
-	{OPT(IPPROTO_TCP, TCP_FASTOPEN_KEY), {TEXT(KEY), TEXT("short")}, true, 0},
+	{OPT(IPPROTO_TCP, TCP_FASTOPEN_KEY),
+	 {TEXT(KEY), TEXT("short")},
+	 true,
+	 0},
 	{OPT(IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE), {INT(1)}, true, 0},
 	{OPT(IPPROTO_TCP, TCP_REPAIR), {INT(1)}, true, 0},
 	{OPT(IPPROTO_TCP, TCP_MD5SIG), {{"key", sizeof(md5), &md5}}, true, 0},
-	{OPT(IPPROTO_TCP, TCP_MD5SIG_EXT), {{"key", sizeof(md5), &md5}}, true, 0},
+	{OPT(IPPROTO_TCP, TCP_MD5SIG_EXT),
+	 {{"key", sizeof(md5), &md5}},
+	 true,
+	 0},
 	{"TCP_AO_ADD_KEY", IPPROTO_TCP, 38, {INT(1)}, true, 0},
 	{OPT(SOL_SOCKET, SO_ZEROCOPY), {INT(1)}, true, 0},
 	{OPT(SOL_SOCKET, SO_ZEROCOPY), {INT(0)}, false, 0},
@@ -369,25 +391,31 @@ static const struct option tcp_only[] = {
 	 SOL_SOCKET,
 	 SO_LINGER,
 	 {{"{1, 9}", sizeof(struct linger), &(struct linger){1, 9}}},
-	 true, 0},
+	 true,
+	 0},
 	{"SO_LINGER",
 	 SOL_SOCKET,
 	 SO_LINGER,
 	 {{"{1, 0}", sizeof(struct linger), &(struct linger){1, 0}},
 	  {"{0, 9}", sizeof(struct linger), &(struct linger){0, 9}}},
-	 false, 0},
+	 false,
+	 0},
 	{OPT(SOL_SOCKET, SO_RCVLOWAT), {INT(2), INT(100000)}, true, 0},
 	{OPT(SOL_SOCKET, SO_RCVLOWAT), {INT(1)}, false, 0},
 };
 
 static const struct option short_ones[] = {
 	{OPT(IPPROTO_TCP, TCP_CONGESTION), {TEXT("lp"), TEXT("bbr")}, false, 0},
-	{OPT(IPPROTO_TCP, TCP_CONGESTION), {TEXT("xyz"), TEXT("reno")}, false, 0},
+	{OPT(IPPROTO_TCP, TCP_CONGESTION),
+	 {TEXT("xyz"), TEXT("reno")},
+	 false,
+	 0},
 	{OPT(IPPROTO_TCP, TCP_CONGESTION), {TEXT("xyzzy")}, false, 0},
 	{OPT(IPPROTO_TCP, TCP_NODELAY), {BYTES(1), BYTES(1, 0, 0)}, false, 0},
 	{OPT(IPPROTO_IP, IP_TOS),
 	 {BYTES(16), BYTES(16, 255), BYTES(16, 255, 255)},
-	 false, 0},
+	 false,
+	 0},
 	{OPT(IPPROTO_IP, IP_TTL), {BYTES(9), BYTES(9, 1), BYTES(0)}, false, 0},
 	{OPT(IPPROTO_IP, IP_MINTTL), {BYTES(9), BYTES(9, 9, 9)}, false, 0},
 	{OPT(IPPROTO_IP, IP_RECVTTL), {BYTES(1), BYTES(0, 1)}, false, 0},

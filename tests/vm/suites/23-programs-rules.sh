@@ -33,10 +33,10 @@ began() {
 }
 
 ended() {
-	local name=$1 kind=$2 which=$3 server=$4 option=plain probes=0 rx tx clnt srv
+	local name=$1 kind=$2 which=$3 at=$4 option=plain probes=0 rx tx clnt srv
 	[ "$kind" = tcp ] || option=smc
 	[ "$which" = synack ] || probes=1
-	t_is "$(vm_seen "$which" "$server" | tr ' ' '\n' | sort -u)" $option \
+	t_is "$(vm_seen "$which" "$at" | tr ' ' '\n' | sort -u)" $option \
 		"$name: $which $option"
 	read -r rx tx clnt srv < <(vm_moved smcd.rx_bytes smcd.tx_bytes \
 		fallback.clnt fallback.srv)
