@@ -14,6 +14,7 @@
  *	fork, exec, pass	- until "join" in a child; one that executes this
  *				program again; one that was sent the socket
  *	join			- the child exits, and its parent goes on
+ *	linger, fastopen	SO_LINGER with a time, TCP_FASTOPEN of a listener: 0
  *	bind:ADDR, listen:ADDR, connect:ADDR	A.B.C.D:PORT or [IPV6]:PORT;
  *				listen binds first
  *	wait			until the socket is writable: SO_ERROR
@@ -21,6 +22,7 @@
  *	event			until it is writable: out, in, err, none
  *	ping			a byte to the peer and back, awaited by epoll: in
  *	accept			goes on with an accepted socket, until "serve"
+ *	nap			- long enough for the peer to wait for what comes
  *	data			100000 bytes to the peer, that sends them back, and
  *				the end, both ways: same
  *	serve			the peer's part of ping and data: served
@@ -31,6 +33,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -220,6 +223,22 @@ static const char *do_join(const char *arg, int what)
 	_exit(0);
 }
 
+static const char *do_linger(const char *arg, int what)
+{
+	struct linger linger = {1, 5};
+
+	(void)arg, (void)what;
+	return number(setsockopt(fds[now], SOL_SOCKET, SO_LINGER, &linger,
+				 sizeof(linger)));
+}
+
+static const char *do_fastopen(const char *arg, int queue)
+{
+	(void)arg;
+	return number(setsockopt(fds[now], IPPROTO_TCP, TCP_FASTOPEN, &queue,
+				 sizeof(queue)));
+}
+
 static const char *do_bind(const char *arg, int is_listen)
 {
 	struct addr addr = to_addr(arg);
@@ -354,6 +373,13 @@ static const char *do_data(const char *arg, int what)
 	return got == BYTES && !memcmp(in, out, BYTES) ? "same" : "differs";
 }
 
+static const char *do_nap(const char *arg, int what)
+{
+	(void)arg, (void)what;
+	nap(500);
+	return NULL;
+}
+
 static const char *do_serve(const char *arg, int what)
 {
 	char buf[4096];
@@ -422,6 +448,8 @@ static const struct {
 	{"exec", do_fork, 1},
 	{"pass", do_pass, 0},
 	{"join", do_join, 0},
+	{"linger", do_linger, 0},
+	{"fastopen", do_fastopen, 5},
 	{"bind", do_bind, 0},
 	{"listen", do_bind, 1},
 	{"connect", do_connect, 0},
@@ -430,6 +458,7 @@ static const struct {
 	{"event", do_event, 0},
 	{"ping", do_ping, 0},
 	{"accept", do_accept, 0},
+	{"nap", do_nap, 0},
 	{"data", do_data, 0},
 	{"serve", do_serve, 0},
 	{"forever", do_forever, 0},

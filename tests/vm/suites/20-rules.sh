@@ -62,7 +62,7 @@ on() {
 	vm_serve "$port" "$VM_SMC_RUN" "$prog" socket "listen:$addr" kind \
 		accept kind serve
 	vm_forget
-	t_is "$("$sel" smc6 "connect:[::ffff:${host/0.0.0.0/127.0.0.1}]:$port" data) $(
+	t_is "$("$sel" smc6 "connect:[::ffff:${host/0.0.0.0/127.0.0.1}]:$port" nap data) $(
 		vm_served && cat "$vm_log") $(vm_seen synack "*:$port")" \
 		"0 0 same 0 0 $want $want served $option" \
 		"$name: listen $addr: $want"

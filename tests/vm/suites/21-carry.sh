@@ -82,7 +82,7 @@ family() {
 	local name=$1 socket=$2 want=$3
 	vm_serve 7004 "$VM_SMC_RUN" "$sel" "$socket" listen:"$4":7004 accept \
 		kind domain serve
-	t_is "$("$sel" smc6 "connect:$5:7004" data)" "0 0 same" "$name: client"
+	t_is "$("$sel" smc6 "connect:$5:7004" nap data)" "0 0 same" "$name: client"
 	t_check "$name: server" vm_served
 	t_is "$(cat "$vm_log")" "0 0 smc $want served" "$name: SO_DOMAIN $want"
 }
@@ -95,6 +95,17 @@ vm_serve 7005 "$SMC_BUILD_DIR/tests/vm/carry_probe" sink 7005
 t_is "$("${carry[@]}" linger 7005)" "smc 0" "SO_LINGER: sent and closed"
 t_check "SO_LINGER: the peer" vm_served
 t_is "$(cat "$vm_log")" "409600 0" "SO_LINGER: all arrived before the end"
+
+# A listener that became TCP for its options: what it accepts works.
+for option in linger fastopen; do
+	vm_serve 7007 "$VM_SMC_RUN" "$sel" socket "$option" listen:127.0.0.1:7007 \
+		kind accept kind serve
+	t_is "$("$sel" smc6 "connect:[::ffff:127.0.0.1]:7007" nap data)" "0 0 same" \
+		"$option on a listener: client"
+	t_check "$option on a listener: server" vm_served
+	t_is "$(cat "$vm_log")" "0 0 0 tcp tcp served" \
+		"$option on a listener: it and what it accepts"
+done
 
 # The program's own word: SMC_USE.
 vm_serve 7006 "$sel" smc6 "listen:[::]:7006" forever

@@ -136,10 +136,10 @@ listeners() {
 		"$socket" "listen:$any:7012" kind \
 		accept kind serve other accept kind serve
 	vm_forget
-	t_is "$("$sel" smc6 "connect:[$host]:7012" data) $(
+	t_is "$("$sel" smc6 "connect:[$host]:7012" nap data) $(
 		vm_seen synack "*:7012")" "0 0 same plain" \
 		"$name: the excluded port does not answer the offer"
-	t_is "$("$sel" smc6 "connect:[$host]:7011" data) $(
+	t_is "$("$sel" smc6 "connect:[$host]:7011" nap data) $(
 		vm_seen synack "*:7011")" "0 0 same smc" \
 		"$name: the other port does"
 	t_check "$name: server" vm_served
@@ -158,7 +158,7 @@ listener() {
 	vm_serve "$port" "$VM_SMC_RUN" "$sel" "$@"
 	vm_forget
 	for host in ::ffff:10.1.2.3 fd00:1::5; do
-		"$sel" smc6 "connect:[$host]:$port" data
+		"$sel" smc6 "connect:[$host]:$port" nap data
 	done >"$T_TMP/clients"
 	t_is "$(cat "$T_TMP/clients") $(vm_seen synack "*:$port")" \
 		"0 0 same
