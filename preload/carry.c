@@ -215,3 +215,21 @@ int smcp_carry_write(const struct smcp_real *real, int fd,
 	}
 	return 0;
 }
+
+int smcp_carry_copy(const struct smcp_real *real, int from, int to)
+{
+	unsigned char value[SMCP_CARRY_SIZE];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(smcp_carry_rows); i++) {
+		const struct smcp_carry_row *row = &smcp_carry_rows[i];
+
+		if (get(real, from, row->name, value, row->size) ||
+		    !is_chosen(real, from, row) ||
+		    !write_row(real, to, row, value))
+			continue;
+		if (row->must)
+			return -EPERM;
+	}
+	return 0;
+}

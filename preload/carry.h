@@ -65,4 +65,14 @@ int smcp_carry_read(const struct smcp_real *real, int fd,
 int smcp_carry_write(const struct smcp_real *real, int fd,
 		     const struct smcp_carried *carried, int *ret_lost);
 
+/*
+ * smcp_carry_copy() - the same from one socket to another
+ * @real: the kernel
+ * @from: the one that has them; it is TCP
+ * @to: a new one, which is not used if this fails
+ *
+ * Return: 0; -EPERM if one that must be carried could not be set.
+ */
+int smcp_carry_copy(const struct smcp_real *real, int from, int to);
+
 #endif

@@ -176,6 +176,8 @@ demote_by_trick(const struct smcp_policy *policy, int fd, int *ret_lost)
 	rc = do_trick(policy, fd);
 	if (rc)
 		return rc == -EINVAL ? rc : -EPERM;
+	/* TCP has no use for it: a note for renew.c, that this was an SMC socket. */
+	(void)set_int(policy, fd, SOL_SOCKET, SO_NO_CHECK, 1);
 	return smcp_carry_write(&policy->real, fd, &carried, ret_lost);
 }
 

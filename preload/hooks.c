@@ -9,6 +9,7 @@
 #include "demote.h"
 #include "init.h"
 #include "opts.h"
+#include "renew.h"
 #include "sock.h"
 #include "util.h"
 
@@ -74,21 +75,37 @@ EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t size)
 		      policy->real.connect(fd, addr, size));
 }
 
+/* Return: 0, @ret_reuse set if the socket is a new one; or -errno. */
+static int prepare_listen(const struct smcp_policy *policy, int fd,
+			  int *ret_reuse)
+{
+	int rc = smcp_decide_listen(policy, fd);
+
+	*ret_reuse = -1;
+	if (rc || !smcp_renew_is_needed(policy, fd))
+		return rc;
+	return smcp_renew(policy, fd, ret_reuse);
+}
+
 EXPORT int listen(int fd, int backlog)
 {
 	const struct smcp_policy *policy = smcp_init_policy();
 	int saved_errno = errno;
-	int rc;
+	int reuse, rc;
 
 	if (!policy->rules)
 		return policy->real.listen(fd, backlog);
-	rc = smcp_decide_listen(policy, fd);
+	rc = prepare_listen(policy, fd, &reuse);
 	if (rc) {
 		errno = -rc;
 		return -1;
 	}
 	errno = saved_errno;
-	return finish(policy, fd, true, policy->real.listen(fd, backlog));
+	rc = finish(policy, fd, true, policy->real.listen(fd, backlog));
+	saved_errno = errno;
+	smcp_renew_finish(policy, fd, reuse);
+	errno = saved_errno;
+	return rc;
 }
 
 EXPORT int setsockopt(int fd, int level, int name, const void *value,

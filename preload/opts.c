@@ -7,6 +7,7 @@
 
 #include "demote.h"
 #include "opts.h"
+#include "renew.h"
 #include "util.h"
 
 /* What C libraries of other years do not name. */
@@ -99,12 +100,24 @@ static bool is_taken_for_fastopen(int level, int name)
 		name == TCP_FASTOPEN_KEY || name == TCP_FASTOPEN_NO_COOKIE);
 }
 
+/* Nobody can read it, so that listen() could not take it to a new socket. */
+static bool is_lost_in_listen(int level, int name)
+{
+	if (level == SOL_SOCKET)
+		return name == SO_ATTACH_FILTER || name == SO_ATTACH_BPF ||
+		       name == SO_ATTACH_REUSEPORT_CBPF ||
+		       name == SO_ATTACH_REUSEPORT_EBPF;
+	return level == IPPROTO_TCP &&
+	       (name == TCP_MD5SIG || name == TCP_MD5SIG_EXT ||
+		name == TCP_AO_ADD_KEY || name == TCP_REPAIR ||
+		name == TCP_FASTOPEN_KEY);
+}
+
 int smcp_opts_before_set(const struct smcp_policy *policy, int fd, int level,
 			 int name, const void *value, socklen_t size)
 {
-	int use, rc;
-
 	bool is_fastopen = is_taken_for_fastopen(level, name);
+	int use, reuse, rc;
 
 	if (!is_fastopen && !(level == IPPROTO_TCP && is_tcp_only(name)) &&
 	    !(level == SOL_SOCKET && is_tcp_value(name, value, size)))
@@ -116,6 +129,10 @@ int smcp_opts_before_set(const struct smcp_policy *policy, int fd, int level,
 	/* Too late: the kernel answers as it likes. */
 	if (rc == -EINVAL || (rc == -ECONNABORTED && !is_fastopen))
 		return 0;
+	if (rc || !is_lost_in_listen(level, name))
+		return rc;
+	rc = smcp_renew(policy, fd, &reuse);
+	smcp_renew_finish(policy, fd, reuse);
 	return rc;
 }
 

@@ -39,6 +39,21 @@ int smcp_raw_getsockname(int fd, struct sockaddr *addr, socklen_t *size)
 	return (int)syscall(SYS_getsockname, fd, addr, size);
 }
 
+int smcp_raw_bind(int fd, const struct sockaddr *addr, socklen_t size)
+{
+	return (int)syscall(SYS_bind, fd, addr, size);
+}
+
+int smcp_raw_fcntl(int fd, int command, long value)
+{
+	return (int)syscall(SYS_fcntl, fd, command, value);
+}
+
+int smcp_raw_dup3(int old, int fd, int flags)
+{
+	return (int)syscall(SYS_dup3, old, fd, flags);
+}
+
 int smcp_raw_close(int fd)
 {
 	return (int)syscall(SYS_close, fd);

@@ -21,6 +21,9 @@ struct smcp_real {
 #undef SMCP_REAL_MEMBER
 	/* Of no interest to an interposer: always the kernel's. */
 	int (*getsockname)(int fd, struct sockaddr *addr, socklen_t *size);
+	int (*bind)(int fd, const struct sockaddr *addr, socklen_t size);
+	int (*fcntl)(int fd, int command, long value);
+	int (*dup3)(int old, int fd, int flags);
 	int (*close)(int fd);
 	unsigned int (*seconds)(void); /* a coarse monotonic clock */
 };
@@ -30,15 +33,19 @@ struct smcp_real {
 SMCP_REAL_CALLS(SMCP_REAL_DECLARE)
 #undef SMCP_REAL_DECLARE
 int smcp_raw_getsockname(int fd, struct sockaddr *addr, socklen_t *size);
+int smcp_raw_bind(int fd, const struct sockaddr *addr, socklen_t size);
+int smcp_raw_fcntl(int fd, int command, long value);
+int smcp_raw_dup3(int old, int fd, int flags);
 int smcp_raw_close(int fd);
 unsigned int smcp_raw_seconds(void);
 
 #define SMCP_REAL_RAW_MEMBER(name, type, args) .name = smcp_raw_##name,
-#define SMCP_REAL_RAW                                                         \
-	{                                                                     \
-		.getsockname = smcp_raw_getsockname, .close = smcp_raw_close, \
-		.seconds = smcp_raw_seconds,                                  \
-		SMCP_REAL_CALLS(SMCP_REAL_RAW_MEMBER)                         \
+#define SMCP_REAL_RAW                                                       \
+	{                                                                   \
+		.getsockname = smcp_raw_getsockname, .bind = smcp_raw_bind, \
+		.fcntl = smcp_raw_fcntl, .dup3 = smcp_raw_dup3,             \
+		.close = smcp_raw_close, .seconds = smcp_raw_seconds,       \
+		SMCP_REAL_CALLS(SMCP_REAL_RAW_MEMBER)                       \
 	}
 
 /*

@@ -85,6 +85,22 @@ static int fake_getsockname(int fd, struct sockaddr *addr, socklen_t *size)
 	return 0;
 }
 
+static int fake_bind(int fd, const struct sockaddr *addr, socklen_t size)
+{
+	(void)addr;
+	return answer("bind(%d,%u)", fd, size);
+}
+
+static int fake_fcntl(int fd, int command, long value)
+{
+	return answer("fcntl(%d,%d,%ld)", fd, command, value);
+}
+
+static int fake_dup3(int old, int fd, int flags)
+{
+	return answer("dup3(%d,%d,%d)", old, fd, flags);
+}
+
 static int fake_close(int fd)
 {
 	return answer("close(%d)", fd);
@@ -103,6 +119,9 @@ const struct smcp_real fake_real = {
 	.setsockopt = fake_setsockopt,
 	.getsockopt = fake_getsockopt,
 	.getsockname = fake_getsockname,
+	.bind = fake_bind,
+	.fcntl = fake_fcntl,
+	.dup3 = fake_dup3,
 	.close = fake_close,
 	.seconds = fake_seconds,
 };

@@ -159,7 +159,8 @@ UNIT_TEST(by_the_trick)
 
 	CU_ASSERT_EQUAL(demote_without_options(0, 6), 0);
 	calls = strstr(fake_real_calls(), "setsockopt");
-	ASSERT_STR(calls, "setsockopt(7,6,34,0) getsockopt(7,1,38)");
+	ASSERT_STR(calls, "setsockopt(7,6,34,0) getsockopt(7,1,38) "
+			  "setsockopt(7,1,11,1)");
 	CU_ASSERT_EQUAL(demote_without_options(0, 256), -EPERM);
 	CU_ASSERT_EQUAL(demote_without_options(-EINVAL, 0), -EINVAL);
 	CU_ASSERT_EQUAL(demote_without_options(-ENOPROTOOPT, 0), -EPERM);

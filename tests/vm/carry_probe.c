@@ -19,6 +19,9 @@
  *	Sends 400 KiB with SO_LINGER and closes; counts what arrives until the end.
  * carry_probe use PORT
  *	SMC_USE.
+ * carry_probe levels
+ *	Options of IP with the numbers that TCP_FASTOPEN and its kin have, on a socket
+ *	with a mark: lines "LEVEL NUMBER: KIND MARK".
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -400,7 +403,13 @@ static const struct option tcp_only[] = {
 	  {"{0, 9}", sizeof(struct linger), &(struct linger){0, 9}}},
 	 false,
 	 0},
-	{OPT(SOL_SOCKET, SO_RCVLOWAT), {INT(2), INT(100000)}, true, 0},
+	{"SO_LINGER",
+	 SOL_SOCKET,
+	 SO_LINGER,
+	 {{"{1, -1}", sizeof(struct linger), &(struct linger){1, -1}}},
+	 true,
+	 0},
+	{OPT(SOL_SOCKET, SO_RCVLOWAT), {INT(2), INT(100000), INT(-1)}, true, 0},
 	{OPT(SOL_SOCKET, SO_RCVLOWAT), {INT(1)}, false, 0},
 };
 
@@ -553,6 +562,33 @@ static int run_use(void)
 	return 0;
 }
 
+static int run_levels(void)
+{
+	static const struct {
+		const char *text;
+		int level, name;
+	} rows[] = {
+		{"IPPROTO_IP 23", IPPROTO_IP, 23},
+		{"IPPROTO_IP 34", IPPROTO_IP, 34},
+		{"IPPROTO_IPV6 23", IPPROTO_IPV6, 23},
+		{"IPPROTO_IPV6 30", IPPROTO_IPV6, 30},
+		{"IPPROTO_IPV6 33", IPPROTO_IPV6, 33},
+	};
+	const int mark = 77, one = 1;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		int fd = socket(AF_INET6, SOCK_STREAM, 0), got = -1;
+		socklen_t len = sizeof(got);
+
+		setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
+		setsockopt(fd, rows[i].level, rows[i].name, &one, sizeof(one));
+		getsockopt(fd, SOL_SOCKET, SO_MARK, &got, &len);
+		printf("%s: %s %d\n", rows[i].text, sock_kind(fd), got);
+		close(fd);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
@@ -578,6 +614,8 @@ int main(int argc, char **argv)
 		return run_sink();
 	if (!strcmp(verb, "use"))
 		return run_use();
+	if (!strcmp(verb, "levels"))
+		return run_levels();
 	fprintf(stderr, "carry_probe: wrong usage, see its source\n");
 	return 2;
 }

@@ -17,6 +17,8 @@
  *	linger, fastopen	SO_LINGER with a time, TCP_FASTOPEN of a listener: 0
  *	bind:ADDR, listen:ADDR, connect:ADDR	A.B.C.D:PORT or [IPV6]:PORT;
  *				listen binds first
+ *	alarm:MS		- a signal will interrupt connect
+ *	run:COMMAND		- of a shell
  *	wait			until the socket is writable: SO_ERROR
  *	epoll			- registers it, edge-triggered; takes what there is
  *	event			until it is writable: out, in, err, none
@@ -42,6 +44,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -256,6 +259,30 @@ static const char *do_connect(const char *arg, int what)
 	return number(connect(fds[now], &addr.sa, addr.len));
 }
 
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+static const char *do_alarm(const char *arg, int what)
+{
+	struct sigaction action = {.sa_handler = on_alarm};
+	struct itimerval time = {.it_value.tv_usec = atoi(arg) * 1000};
+
+	(void)what;
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &time, NULL);
+	return NULL;
+}
+
+static const char *do_run(const char *arg, int what)
+{
+	(void)what;
+	if (system(arg))
+		die(arg);
+	return NULL;
+}
+
 static const char *option(int name)
 {
 	int val = -1;
@@ -453,6 +480,8 @@ static const struct {
 	{"bind", do_bind, 0},
 	{"listen", do_bind, 1},
 	{"connect", do_connect, 0},
+	{"alarm", do_alarm, 0},
+	{"run", do_run, 0},
 	{"wait", do_wait, 0},
 	{"epoll", do_epoll, 0},
 	{"event", do_event, 0},

@@ -71,6 +71,13 @@ while IFS= read -r outcome; do
 	esac
 done <"$T_TMP/rows"
 
+# A stock kernel takes these for options of TCP, too, and would drop the mark.
+t_is "$("${carry[@]}" levels)" "IPPROTO_IP 23: tcp 77
+IPPROTO_IP 34: tcp 77
+IPPROTO_IPV6 23: tcp 77
+IPPROTO_IPV6 30: tcp 77
+IPPROTO_IPV6 33: tcp 77" "options of IP with TCP_FASTOPEN's numbers: the mark stays"
+
 rows "short values" "${carry[@]}" short
 while IFS= read -r outcome; do
 	t_like "${outcome#*: }" "smc smc, * equal" \

@@ -144,6 +144,7 @@ nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 install -d -m 700 -o 65534 -g 65534 "$T_TMP/pg"
 t_check "PostgreSQL: a new cluster" "${nobody[@]}" "$pg/initdb" -D "$T_TMP/pg/data" \
 	-U pg -A trust --locale=C -N
+echo 'host all all 10.1.2.3/32 trust' >>"$T_TMP/pg/data/pg_hba.conf"
 SMC_RULES='use tcp listen on 10.1.2.3' vm_serve 5433 "${nobody[@]}" "${smc[@]}" \
 	"$pg/postgres" -D "$T_TMP/pg/data" -p 5433 -k "$T_TMP/pg" -c fsync=off \
 	-c listen_addresses=127.0.0.1,127.0.0.2,10.1.2.3 -c jit=off

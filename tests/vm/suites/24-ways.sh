@@ -101,6 +101,18 @@ else
 		connect:10.1.2.3:7002 kind
 fi
 
+# One that succeeds ends it: an option on the connection is as it always was.
+retry "refused, then connected, then SO_LINGER" 7003 7001 "0 0 same" smc smc linger data
+if [ "$LAB_SMC" != inet ]; then
+	# Interrupted by a signal, the connection failed later, and unseen.
+	vm_forget
+	t_is "$("$VM_SMC_RUN" "$sel" socket alarm:300 connect:10.66.1.1:7001 \
+		run:"ss -HK dst 10.66.1.1 >/dev/null" connect:10.1.2.3:7002 \
+		connect:10.1.2.3:7002) $(vm_seen syn "*:7002")" \
+		"0 EINTR ECONNABORTED ECONNABORTED none" \
+		"interrupted by a signal, failed, then TCP: not possible"
+fi
+
 # The same without blocking: the second connect() fails on TCP, too, and a third one
 # goes on there.
 # nonblocking NAME FIRST SECOND WANT OPTIONS
@@ -172,6 +184,8 @@ for pair in "7021 smc smc" "7022 tcp plain"; do
 	listener "dual-stack" "$port" "$kind" "$option" \
 		"0 0 KIND KIND served KIND served" \
 		socket6 "listen:[::]:$port" "${serve[@]}"
+	# A stock kernel's listener is a new socket, on the one descriptor.
+	[ "$kind" = smc ] || [ "$LAB_SMC" = inet ] || continue
 	listener "a child listens" "$port" "$kind" "$option" \
 		"0 0 KIND | KIND KIND served KIND served" \
 		socket6 fork "listen:[::]:$port" kind join "${serve[@]}"
