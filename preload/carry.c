@@ -7,32 +7,8 @@
 #include <sys/time.h>
 
 #include "carry.h"
+#include "sockopt_uapi.h"
 #include "util.h"
-
-/* What C libraries of other years do not name. */
-#ifndef SO_BINDTOIFINDEX
-#define SO_BINDTOIFINDEX 62
-#endif
-#ifndef SO_PREFER_BUSY_POLL
-#define SO_PREFER_BUSY_POLL 69
-#endif
-#ifndef SO_BUSY_POLL_BUDGET
-#define SO_BUSY_POLL_BUDGET 70
-#endif
-#ifndef SO_TXTIME
-#define SO_TXTIME 61
-#endif
-#ifndef SO_BUF_LOCK
-#define SO_BUF_LOCK 72
-#endif
-#ifndef SO_RCVMARK
-#define SO_RCVMARK 75
-#endif
-
-/* Whatever the names without it mean in this build */
-#define SO_TIMESTAMP_OF_64 63
-#define SO_TIMESTAMPNS_OF_64 64
-#define SO_TIMESTAMPING_OF_64 65
 
 #define MARK 0 /* its row */
 

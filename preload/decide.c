@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 
 #include "decide.h"
 #include "demote.h"
+#include "sockopt_uapi.h"
 #include "util.h"
 
 static const char *const verdicts[] = {"tcp", "smc", "require"};
@@ -38,20 +37,11 @@ log_verdict(const struct smcp_policy *policy, const struct smcp_query *query,
 	smcp_line_end(&line, &policy->log);
 }
 
-static int get_int(const struct smcp_policy *policy, int fd, int name)
-{
-	int value = -1;
-	socklen_t size = sizeof(value);
-
-	return policy->real.getsockopt(fd, SOL_SOCKET, name, &value, &size)
-		       ? -1
-		       : value;
-}
-
 /* Is it a TCP socket that is neither connected, connecting nor listening? */
 static bool is_idle_tcp(const struct smcp_policy *policy, int fd)
 {
-	return get_int(policy, fd, SO_PROTOCOL) == IPPROTO_TCP &&
+	return smcp_real_get_int(&policy->real, fd, SO_PROTOCOL) ==
+		       IPPROTO_TCP &&
 	       smcp_demote_is_idle(policy, fd);
 }
 
@@ -85,8 +75,9 @@ static int decide(const struct smcp_policy *policy, int fd, int family,
 		  const struct smcp_query *query)
 {
 	/* Of UDP there is nothing to tell. */
-	bool is_logged = smcp_log_wants(&policy->log, SMCP_LOG_DEBUG2) &&
-			 get_int(policy, fd, SO_TYPE) == SOCK_STREAM;
+	bool is_logged =
+		smcp_log_wants(&policy->log, SMCP_LOG_DEBUG2) &&
+		smcp_real_get_int(&policy->real, fd, SO_TYPE) == SOCK_STREAM;
 	struct smcp_answer answer;
 	int rc;
 

@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdatomic.h>
 
 #include "carry.h"
 #include "demote.h"
+#include "sockopt_uapi.h"
 #include "util.h"
-
-#ifndef TCP_FASTOPEN_NO_COOKIE
-#define TCP_FASTOPEN_NO_COOKIE 34
-#endif
 
 /*
  * What the kernel could do when it was asked last.  The module may have been
@@ -18,16 +13,6 @@
  */
 enum level { UNKNOWN, OPTION, TRICK, NOTHING };
 static atomic_int level;
-
-static int get_int(const struct smcp_policy *policy, int fd, int name)
-{
-	int value = -1;
-	socklen_t size = sizeof(value);
-
-	return policy->real.getsockopt(fd, SOL_SOCKET, name, &value, &size)
-		       ? -1
-		       : value;
-}
 
 static int set_int(const struct smcp_policy *policy, int fd, int at, int name,
 		   int value)
@@ -83,7 +68,7 @@ enum smcp_kind smcp_demote_kind(const struct smcp_policy *policy, int fd,
 	/* First what is probably the answer. */
 	if (!is_stock && kind_by_status(policy, fd, ret_use) == SMCP_BY_OPTION)
 		return SMCP_BY_OPTION;
-	switch (get_int(policy, fd, SO_PROTOCOL)) {
+	switch (smcp_real_get_int(&policy->real, fd, SO_PROTOCOL)) {
 	case IPPROTO_SMC:
 		return SMCP_BY_TRICK;
 	case IPPROTO_TCP: /* of all sockets where there is SMC_STATUS */
@@ -91,8 +76,9 @@ enum smcp_kind smcp_demote_kind(const struct smcp_policy *policy, int fd,
 				: SMCP_NOT_SMC;
 	case 0: /* the protocols of AF_SMC */
 	case 1:
-		return get_int(policy, fd, SO_DOMAIN) == AF_SMC ? SMCP_BY_TRICK
-								: SMCP_NOT_SMC;
+		return smcp_real_get_int(&policy->real, fd, SO_DOMAIN) == AF_SMC
+			       ? SMCP_BY_TRICK
+			       : SMCP_NOT_SMC;
 	default:
 		return SMCP_NOT_SMC;
 	}
@@ -120,8 +106,9 @@ static int do_trick(const struct smcp_policy *policy, int fd)
 
 	if (rc)
 		return rc;
-	return get_int(policy, fd, SO_PROTOCOL) == IPPROTO_TCP ? 0
-							       : -EOPNOTSUPP;
+	return smcp_real_get_int(&policy->real, fd, SO_PROTOCOL) == IPPROTO_TCP
+		       ? 0
+		       : -EOPNOTSUPP;
 }
 
 void smcp_demote_probe(const struct smcp_policy *policy, int fd)
@@ -167,7 +154,7 @@ demote_by_trick(const struct smcp_policy *policy, int fd, int *ret_lost)
 	int rc;
 
 	/* A later call may have succeeded. */
-	if (get_int(policy, fd, SO_NO_CHECK) == 1)
+	if (smcp_real_get_int(&policy->real, fd, SO_NO_CHECK) == 1)
 		return smcp_demote_is_idle(policy, fd) ? -ECONNABORTED
 						       : -EINVAL;
 	rc = smcp_carry_read(&policy->real, fd, &carried);

@@ -1,43 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "demote.h"
 #include "opts.h"
 #include "renew.h"
+#include "sockopt_uapi.h"
 #include "util.h"
-
-/* What C libraries of other years do not name. */
-#ifndef TCP_ULP
-#define TCP_ULP 31
-#endif
-#ifndef TCP_MD5SIG_EXT
-#define TCP_MD5SIG_EXT 32
-#endif
-#ifndef TCP_FASTOPEN_KEY
-#define TCP_FASTOPEN_KEY 33
-#endif
-#ifndef TCP_FASTOPEN_NO_COOKIE
-#define TCP_FASTOPEN_NO_COOKIE 34
-#endif
-#ifndef TCP_AO_ADD_KEY
-#define TCP_AO_ADD_KEY 38
-#endif
-#ifndef IP_RECVFRAGSIZE
-#define IP_RECVFRAGSIZE 25
-#endif
-#ifndef SO_ATTACH_REUSEPORT_CBPF
-#define SO_ATTACH_REUSEPORT_CBPF 51
-#endif
-#ifndef SO_ATTACH_REUSEPORT_EBPF
-#define SO_ATTACH_REUSEPORT_EBPF 52
-#endif
-#ifndef SO_ZEROCOPY
-#define SO_ZEROCOPY 60
-#endif
 
 static atomic_bool knows_af_smc;
 

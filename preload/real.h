@@ -57,4 +57,15 @@ unsigned int smcp_raw_seconds(void);
  */
 void smcp_real_resolve(struct smcp_real *ret_real);
 
+/* smcp_real_get_int() - an option of SOL_SOCKET, or -1 without it */
+static inline int smcp_real_get_int(const struct smcp_real *real, int fd,
+				    int name)
+{
+	int value = -1;
+	socklen_t size = sizeof(value);
+
+	return real->getsockopt(fd, SOL_SOCKET, name, &value, &size) ? -1
+								     : value;
+}
+
 #endif

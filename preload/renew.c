@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "carry.h"
 #include "renew.h"
+#include "sockopt_uapi.h"
 #include "util.h"
 
 /* All that TCP keeps for a socket that is to listen, and that can be read. */
@@ -30,12 +28,12 @@ static const struct option {
 	{IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS},
 	{IPPROTO_TCP, TCP_USER_TIMEOUT},
 	{IPPROTO_TCP, TCP_FASTOPEN},
-	{IPPROTO_TCP, 25}, /* TCP_NOTSENT_LOWAT */
-	{IPPROTO_TCP, 27}, /* TCP_SAVE_SYN */
-	{IPPROTO_TCP, 30}, /* TCP_FASTOPEN_CONNECT */
-	{IPPROTO_TCP, 34}, /* TCP_FASTOPEN_NO_COOKIE */
-	{IPPROTO_TCP, 36}, /* TCP_INQ */
-	{IPPROTO_TCP, 37}, /* TCP_TX_DELAY */
+	{IPPROTO_TCP, TCP_NOTSENT_LOWAT},
+	{IPPROTO_TCP, TCP_SAVE_SYN},
+	{IPPROTO_TCP, TCP_FASTOPEN_CONNECT},
+	{IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE},
+	{IPPROTO_TCP, TCP_INQ},
+	{IPPROTO_TCP, TCP_TX_DELAY},
 	{IPPROTO_IP, IP_TOS},
 	{IPPROTO_IP, IP_TTL},
 	{IPPROTO_IP, IP_PKTINFO},
@@ -47,7 +45,7 @@ static const struct option {
 	{IPPROTO_IP, IP_TRANSPARENT},
 	{IPPROTO_IP, IP_MINTTL},
 	{IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT},
-	{IPPROTO_IP, 51}, /* IP_LOCAL_PORT_RANGE */
+	{IPPROTO_IP, IP_LOCAL_PORT_RANGE},
 	{IPPROTO_IPV6, IPV6_V6ONLY},
 	{IPPROTO_IPV6, IPV6_UNICAST_HOPS},
 	{IPPROTO_IPV6, IPV6_MTU_DISCOVER},
@@ -64,16 +62,6 @@ static const struct option {
 	{IPPROTO_IPV6, IPV6_FREEBIND},
 };
 
-static int get_int(const struct smcp_policy *policy, int fd, int name)
-{
-	int value = -1;
-	socklen_t size = sizeof(value);
-
-	return policy->real.getsockopt(fd, SOL_SOCKET, name, &value, &size)
-		       ? -1
-		       : value;
-}
-
 static void set_reuse(const struct smcp_policy *policy, int fd, int value)
 {
 	(void)policy->real.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &value,
@@ -82,8 +70,9 @@ static void set_reuse(const struct smcp_policy *policy, int fd, int value)
 
 bool smcp_renew_is_needed(const struct smcp_policy *policy, int fd)
 {
-	return get_int(policy, fd, SO_PROTOCOL) == IPPROTO_TCP &&
-	       get_int(policy, fd, SO_NO_CHECK) == 1;
+	return smcp_real_get_int(&policy->real, fd, SO_PROTOCOL) ==
+		       IPPROTO_TCP &&
+	       smcp_real_get_int(&policy->real, fd, SO_NO_CHECK) == 1;
 }
 
 static void copy_option(const struct smcp_real *real, int from, int to,
@@ -143,10 +132,10 @@ int smcp_renew(const struct smcp_policy *policy, int fd, int *ret_reuse)
 {
 	int new, rc;
 
-	*ret_reuse = get_int(policy, fd, SO_REUSEADDR);
-	new = smcp_result(policy->real.socket(get_int(policy, fd, SO_DOMAIN),
-					      SOCK_STREAM | SOCK_CLOEXEC,
-					      IPPROTO_TCP));
+	*ret_reuse = smcp_real_get_int(&policy->real, fd, SO_REUSEADDR);
+	new = smcp_result(policy->real.socket(
+		smcp_real_get_int(&policy->real, fd, SO_DOMAIN),
+		SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
 	if (new < 0)
 		return new;
 	rc = copy_options(policy, fd, new);
