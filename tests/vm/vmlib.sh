@@ -37,11 +37,16 @@ vm_until() {
 # ended (75-unload tests that they hold it for a minute).  If that takes a minute
 # and a half, says what may be in the way.
 vm_unload() {
+	local slab
 	ss -K state connected >"$T_TMP/ended"
 	! vm_until 90 rmmod smc || return 0
 	ss -Htanoep
 	"$LAB_SMCCTL" groups
 	cat /sys/module/smc/refcnt /proc/net/sockstat
+	# Else objects that are free and at hand count as well.
+	for slab in /sys/kernel/slab/*/shrink; do
+		echo 1 >"$slab" || true
+	done
 	awk '$2 && $1 ~ /^SMC|^TCP|tw_sock_TCP/ { print $1, $2 }' /proc/slabinfo
 	grep -ls smc_ /proc/[0-9]*/stack | xargs -r tail -n 20
 	return 1
