@@ -51,7 +51,8 @@ family() {
 }
 family auto "2 256" IPPROTO_SMC
 family inet "2 256" IPPROTO_SMC
-family smc "43 0" AF_SMC
+# AF_SMC in truth: its protocol is the kernel's word, and the domain TCP's.
+family smc "2 0" AF_SMC
 
 # -r and -t reach the sockets that are mapped.
 vm_serve 7900 "$VM_PROBE" server --port 7900 --bytes 10
