@@ -104,11 +104,14 @@ static int copy_address(const struct smcp_policy *policy, int from, int to)
 	struct sockaddr_in6 addr; /* or one of AF_INET, which is shorter */
 	struct sockaddr *sa = (struct sockaddr *)&addr;
 	socklen_t size = sizeof(addr);
+	struct smcp_addr local;
+	uint16_t port;
 
-	if (policy->real.getsockname(from, sa, &size) ||
-	    (sa->sa_family != AF_INET && sa->sa_family != AF_INET6))
+	if (policy->real.getsockname(from, sa, &size) || size > sizeof(addr) ||
+	    smcp_addr_from_sockaddr(sa, size, &local, &port))
 		return -EPERM;
-	if (!addr.sin6_port) /* at the same place in both */
+	/* An address without a port there can be: IP_BIND_ADDRESS_NO_PORT. */
+	if (!port && smcp_addr_is_any(&local))
 		return 0;
 	set_reuse(policy, from, 1);
 	set_reuse(policy, to, 1);

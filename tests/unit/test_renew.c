@@ -12,7 +12,7 @@
 
 /* Two sockets, 7 and the one that socket() gives, and what is done to them. */
 static struct {
-	int port; /* of 7 */
+	int port, has_addr; /* of 7 */
 	int refuses; /* the option of SOL_SOCKET that cannot be set on the new one */
 	int bind_errno;
 	int nodelay[10], mark[10], reuse[10];
@@ -92,6 +92,7 @@ static int name(int fd, struct sockaddr *addr, socklen_t *size)
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
 				   .sin6_port = htons(world.port)};
 
+	in6.sin6_addr.s6_addr[15] = world.has_addr;
 	memcpy(addr, &in6, sizeof(in6));
 	*size = sizeof(in6);
 	return fd == 7 ? 0 : fail(EBADF);
@@ -174,6 +175,14 @@ UNIT_TEST(listen_chooses_the_port_of_one_that_has_none)
 	begin(0);
 	CU_ASSERT_EQUAL(renew(), 0);
 	CU_ASSERT_PTR_NULL(strstr(world.calls, "bind"));
+}
+
+UNIT_TEST(an_address_without_a_port_is_kept)
+{
+	begin(0);
+	world.has_addr = 1;
+	CU_ASSERT_EQUAL(renew(), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(world.calls, "bind(8,28)"));
 }
 
 UNIT_TEST(nothing_has_changed_if_it_cannot_be)
