@@ -312,14 +312,7 @@ surface() {
 			"$@" env | grep -vE "^(PWD|OLDPWD|SHLVL|_)=" | LC_ALL=C sort' \
 		- env -i PATH="$PATH" "Z=b c${nl}y" "${run[@]}"
 }
-for sh in dash 'bash --posix' 'busybox sh'; do
-	if command -v "${sh%% *}" >/dev/null; then
-		# shellcheck disable=SC2086 # command and argument
-		surface $sh
-	else
-		t_skip "$sh" "not installed"
-	fi
-done
+each_shell surface
 
 #
 # Where it is started from

@@ -129,14 +129,7 @@ export SMC_DENY='10.9.0.0/16'
 }
 mkdir "$T_TMP/alone"
 cp "$smc_run" "$T_TMP/alone/"
-for sh in dash 'bash --posix' 'busybox sh'; do
-	if command -v "${sh%% *}" >/dev/null; then
-		# shellcheck disable=SC2086 # command and argument
-		surface $sh
-	else
-		t_skip "$sh" "not installed"
-	fi
-done
+each_shell surface
 
 #
 # What COMMAND gets

@@ -48,3 +48,15 @@ golden() {
 	t_diag "$(diff -u "$T_TMP/want.out" "$T_TMP/got.out" || :)"
 	t_diag "$(diff -u "$T_TMP/want.err" "$T_TMP/got.err" || :)"
 }
+
+# each_shell FUNCTION: FUNCTION SHELL [ARG], and $sh, for all that may be /bin/sh.
+each_shell() {
+	for sh in dash 'bash --posix' 'busybox sh'; do
+		if command -v "${sh%% *}" >/dev/null; then
+			# shellcheck disable=SC2086 # command and argument
+			"$1" $sh
+		else
+			t_skip "$sh" "not installed"
+		fi
+	done
+}

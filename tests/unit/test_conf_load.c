@@ -25,13 +25,22 @@ static const char *in(const char *base, const char *name)
 	return path;
 }
 
+static void clean_up(void)
+{
+	char command[300];
+
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	if (system(command))
+		perror(dir);
+}
+
 /* An empty /etc/smc and an empty home */
 static void begin(void)
 {
 	char command[700];
 
 	if (!*etc) {
-		if (!mkdtemp(dir))
+		if (!mkdtemp(dir) || atexit(clean_up))
 			abort();
 		snprintf(etc, sizeof(etc), "%s/etc", dir);
 		snprintf(home, sizeof(home), "%s/home", dir);
