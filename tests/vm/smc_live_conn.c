@@ -1033,6 +1033,41 @@ static void test_shut_orders(struct pair *p)
 		pairs_closed(&p->listener);
 }
 
+/*
+ * A shutdown() before the kernel's thread has seen to an abort that came
+ * answers it.  A second answer, by close(), would reach the next connection.
+ */
+static void test_shut_aborted(struct pair *p)
+{
+	const struct sched_param param = {.sched_priority = 1};
+	int lsk = listen_at(socket_of(with_smc, 0), &p->listener);
+
+	want(!sched_setscheduler(0, SCHED_FIFO, &param), "SCHED_FIFO");
+	for (int i = 0; i < 10; i++) {
+		struct pair next = {.me_accepted = i % 2};
+
+		p->me_accepted = i % 2;
+		pair_connect(p, lsk, socket_of(with_smc, 0));
+		put(p->me, "unread", 0);
+		put(p->peer, "unread", 0);
+		shutdown(p->me, SHUT_RDWR);
+		want(wait_for(p->peer, POLLRDHUP, WAIT_MS), "its end");
+		shutdown(p->peer, SHUT_WR);
+		close(p->me);
+		nap(QUIET_MS);
+		pair_connect(&next, lsk, socket_of(with_smc, 0));
+		close(p->peer);
+		nap(QUIET_MS);
+		put(next.me, "mine", 0);
+		is(get(next.peer, 9, 0), "mine", "from the next");
+		put(next.peer, "its", 0);
+		is(get(next.me, 9, 0), "its", "from its peer");
+		close(next.me);
+		close(next.peer);
+	}
+	close(lsk);
+}
+
 const struct test conn_tests[] = {
 	{"SMC_STATUS", test_status, BOTH_ENDS | OF_SMC},
 	{"SMC_STATUS of the listener", test_listener_status, OF_SMC | NO_PAIR},
@@ -1082,5 +1117,6 @@ const struct test conn_tests[] = {
 	{"ss -K, epoll waiting", test_destroy_epoll, BOTH_ENDS},
 	{"two connections closed in every order", test_close_orders, NO_PAIR},
 	{"shut down and closed in every order", test_shut_orders, NO_PAIR},
+	{"shut down as an abort arrives", test_shut_aborted, NO_PAIR},
 	{0},
 };
