@@ -540,6 +540,26 @@ static void test_wake(struct pair *p)
 	is(join(&a), res(BLOCK), "send was woken");
 }
 
+/* What a peer takes that does not read, if nobody has asked for a size. */
+static void test_window(struct pair *p)
+{
+	between(fill(p->me), 250000, 20000000, "bytes");
+}
+
+/* SO_RCVBUF at an end, or at its listener, is what the other may send. */
+static void test_window_size(struct pair *p)
+{
+	int lsk = socket_of(true, 0), client = socket_of(true, 0);
+
+	is(res(set_int(lsk, SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20)), "0",
+	   "SO_RCVBUFFORCE");
+	is(res(set_int(client, SOL_SOCKET, SO_RCVBUF, 16384)), "0",
+	   "SO_RCVBUF");
+	pair_connect(p, listen_at(lsk, &p->listener), client);
+	between(fill(p->me), 1000000, 1 << 20, "bytes of the client");
+	between(fill(p->peer), 16000, 16384, "bytes of the server");
+}
+
 const struct test data_tests[] = {
 	{"SO_RCVTIMEO", test_rcvtimeo, BOTH_ENDS},
 	{"SO_SNDTIMEO", test_sndtimeo, BOTH_ENDS},
@@ -553,6 +573,8 @@ const struct test data_tests[] = {
 	{"SO_OOBINLINE", test_oobinline, BOTH_ENDS},
 	{"SIOCINQ", test_inq, BOTH_ENDS},
 	{"SIOCOUTQ and SIOCOUTQNSD", test_outq, BOTH_ENDS},
+	{"the default window", test_window, BOTH_ENDS},
+	{"SO_RCVBUF is the window", test_window_size, OF_SMC | NO_PAIR},
 	{"blocking send takes all", test_send_all, BOTH_ENDS},
 	{"MSG_WAITALL", test_waitall, BOTH_ENDS},
 	{"MSG_PEEK", test_peek, BOTH_ENDS},
