@@ -778,12 +778,26 @@ static void test_kill_sending(struct pair *p)
 	is(get(p->peer, 9, 0), "eof", "end, after all that was sent");
 }
 
-/*
- * SOCK_DESTROY, as "ss -K" does it, of the TCP socket of @fd
- */
-static void destroy(int fd)
+/* What "ss -K" knows of a TCP socket. */
+struct tcp_id {
+	struct addr own, other;
+	uint64_t cookie; /* else it may be the listener */
+};
+
+static struct tcp_id id_of(int fd)
 {
-	struct addr own = name_of(fd, false), other = name_of(fd, true);
+	struct tcp_id id = {.own = name_of(fd, false),
+			    .other = name_of(fd, true)};
+	socklen_t len = sizeof(id.cookie);
+
+	is(res(getsockopt(fd, SOL_SOCKET, SO_COOKIE, &id.cookie, &len)), "0",
+	   "SO_COOKIE");
+	return id;
+}
+
+/* SOCK_DESTROY, when @go, if there is one, is 0: each says that it is ready. */
+static int destroy_id(const struct tcp_id *id, atomic_int *go)
+{
 	struct {
 		struct nlmsghdr hdr;
 		struct inet_diag_req_v2 req;
@@ -791,13 +805,13 @@ static void destroy(int fd)
 		.hdr = {.nlmsg_len = sizeof(msg),
 			.nlmsg_type = SOCK_DESTROY,
 			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
-		.req = {.sdiag_family = own.sa.sa_family,
+		.req = {.sdiag_family = id->own.sa.sa_family,
 			.sdiag_protocol = IPPROTO_TCP,
 			.idiag_states = -1U,
-			.id = {.idiag_sport = own.in.sin_port,
-			       .idiag_dport = other.in.sin_port,
-			       .idiag_cookie = {INET_DIAG_NOCOOKIE,
-						INET_DIAG_NOCOOKIE}}},
+			.id = {.idiag_sport = id->own.in.sin_port,
+			       .idiag_dport = id->other.in.sin_port,
+			       .idiag_cookie = {(uint32_t)id->cookie,
+						(uint32_t)(id->cookie >> 32)}}},
 	};
 	struct {
 		struct nlmsghdr hdr;
@@ -807,20 +821,30 @@ static void destroy(int fd)
 	int nl = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC,
 			NETLINK_SOCK_DIAG);
 
-	if (own.sa.sa_family == AF_INET) {
-		memcpy(msg.req.id.idiag_src, &own.in.sin_addr, 4);
-		memcpy(msg.req.id.idiag_dst, &other.in.sin_addr, 4);
+	if (id->own.sa.sa_family == AF_INET) {
+		memcpy(msg.req.id.idiag_src, &id->own.in.sin_addr, 4);
+		memcpy(msg.req.id.idiag_dst, &id->other.in.sin_addr, 4);
 	} else {
-		memcpy(msg.req.id.idiag_src, &own.in6.sin6_addr, 16);
-		memcpy(msg.req.id.idiag_dst, &other.in6.sin6_addr, 16);
+		memcpy(msg.req.id.idiag_src, &id->own.in6.sin6_addr, 16);
+		memcpy(msg.req.id.idiag_dst, &id->other.in6.sin6_addr, 16);
 	}
+	if (go)
+		for (--*go; *go;)
+			;
 	want(nl >= 0 && send(nl, &msg, sizeof(msg), 0) == sizeof(msg) &&
 		     recv(nl, &answer, sizeof(answer), 0) > 0 &&
 		     answer.hdr.nlmsg_type == NLMSG_ERROR,
 	     "netlink");
-	is(answer.err.error ? err_name(-answer.err.error) : "0", "0",
-	   "SOCK_DESTROY");
 	close(nl);
+	return -answer.err.error;
+}
+
+static void destroy(int fd)
+{
+	struct tcp_id id = id_of(fd);
+	int err = destroy_id(&id, NULL);
+
+	is(err ? err_name(err) : "0", "0", "SOCK_DESTROY");
 }
 
 /* What was spliced belongs to the pipe. */
@@ -940,6 +964,42 @@ static void test_destroy_sending(struct pair *p)
 	else
 		be_error(sent, "ECONNABORTED", "send is woken");
 	is(res(recv(p->me, buf, 9, MSG_DONTWAIT)), "0", "recv");
+}
+
+static struct tcp_id there;
+static atomic_int both;
+
+static long destroy_there(int fd)
+{
+	(void)fd;
+	run_on(1);
+	return destroy_id(&there, &both);
+}
+
+/*
+ * Each end tells the other while it is told.  What is lost then shows when the
+ * module is to go.
+ */
+static void test_destroy_both(struct pair *p)
+{
+	int lsk = listen_at(socket_of(with_smc, 0), &p->listener);
+
+	run_on(0);
+	for (int i = 0; i < 300; i++) {
+		struct tcp_id here;
+		struct job job;
+
+		pair_connect(p, lsk, socket_of(with_smc, 0));
+		here = id_of(p->me);
+		there = id_of(p->peer);
+		both = 2;
+		start(&job, destroy_there, -1);
+		destroy_id(&here, &both);
+		join(&job);
+		close(p->me);
+		close(p->peer);
+	}
+	close(lsk);
 }
 
 static void test_destroy_epoll(struct pair *p)
@@ -1114,6 +1174,7 @@ const struct test conn_tests[] = {
 	{"ss -K, recv waiting", test_destroy_waiting, BOTH_ENDS},
 	{"ss -K, recv woken late", test_destroy_late, BOTH_ENDS},
 	{"ss -K, send waiting", test_destroy_sending, BOTH_ENDS},
+	{"ss -K, both ends", test_destroy_both, NO_PAIR},
 	{"ss -K, epoll waiting", test_destroy_epoll, BOTH_ENDS},
 	{"two connections closed in every order", test_close_orders, NO_PAIR},
 	{"shut down and closed in every order", test_shut_orders, NO_PAIR},
