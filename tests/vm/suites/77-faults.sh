@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# bases: 6.12
+# smc: inet stock-lo
+# profiles: fast debug
+# lab:
+# label: vm
+#
+# Faults of net/smc that AF_SMC had, too.  With the module that is not patched
+# each of them shows, so passing means something.
+set -euo pipefail
+# shellcheck source=../vmlib.sh
+. "$SMC_SOURCE_DIR/tests/vm/vmlib.sh"
+
+faults=$SMC_BUILD_DIR/tests/vm/smc_faults
+expected=0
+[ "$LAB_SMC" = inet ] || expected=1
+
+# fault CASE FAMILY [PREFIX...]
+fault() {
+	local rc=0 name=$1 family=$2
+	shift 2
+	timeout 60 "$@" "$faults" "$name" "$family" >"$T_TMP/said" 2>&1 || rc=$?
+	t_is $rc $expected "$name, $family$([ $expected = 0 ] || echo ": fails")"
+	[ $rc = $expected ] || t_diag "$(cat "$T_TMP/said")"
+}
+
+splices=(splice_dontwait splice_timeout splice_signal splice_closed)
+# Each takes 3 seconds where it fails.
+[ "$LAB_SMC" = inet ] || splices=(splice_dontwait splice_signal)
+aborts=(abort_read abort_splice abort_send abort_poll)
+modprobe tun
+for family in af_smc inet; do
+	vm_mark
+	for name in "${splices[@]}" "${aborts[@]}" peer_name; do
+		fault "$name" $family
+	done
+	t_is "$(vm_moved fallback.clnt smcd.clnt)" "0 $((${#splices[@]} + 5))" \
+		"$family: all of these were SMC-D"
+	for name in fastopen_option fastopen_send short_option level \
+		connect_error; do
+		fault $name $family
+	done
+	fault dead_child $family "$SMC_BUILD_DIR/tests/vm/clc_peer" client \
+		--port 7000 --count 2 --option --do rst --timeout 30 --
+done
+[ "$LAB_SMC" != inet ] || fault aborted_child af_smc
+t_done
