@@ -578,6 +578,8 @@ static void test_close(struct pair *p)
 	is(so_error(p->peer), "0", "SO_ERROR");
 }
 
+static volatile sig_atomic_t sigpipes;
+
 /* Data for one that is gone comes back as a reset. */
 static void test_send_to_closed(struct pair *p)
 {
@@ -585,8 +587,54 @@ static void test_send_to_closed(struct pair *p)
 	is(get(p->peer, 9, 0), "eof", "end");
 	for (int i = 0; i < WAIT_MS / 10 && send(p->peer, "x", 1, 0) == 1; i++)
 		nap(10);
-	want(errno == EPIPE || errno == ECONNRESET, "send fails");
+	want(errno == EPIPE, "send fails");
 	is(res(send(p->peer, "x", 1, 0)), "EPIPE", "send again");
+}
+
+/* Its answer comes after the first, and what it sent before is still there. */
+static void test_send_to_closed_data(struct pair *p)
+{
+	put(p->me, "last", 0);
+	close(p->me);
+	want(wait_for(p->peer, POLLRDHUP, WAIT_MS), "POLLRDHUP");
+	is(res(send(p->peer, "x", 1, 0)), "1", "send");
+	want(wait_for(p->peer, POLLHUP, WAIT_MS) & POLLERR, "POLLERR");
+	want(wait_for(p->peer, POLLHUP, 0) & POLLHUP, "POLLHUP");
+	is(get(p->peer, 9, 0), "last", "recv");
+	is(get(p->peer, 9, 0), "eof", "end");
+	is(so_error(p->peer), "EPIPE", "SO_ERROR");
+	is(so_error(p->peer), "0", "SO_ERROR again");
+	is(res(send(p->peer, "x", 1, 0)), "EPIPE", "send again");
+}
+
+static void on_sigpipe(int sig)
+{
+	sigpipes += sig == SIGPIPE;
+}
+
+static void test_send_to_closed_signal(struct pair *p)
+{
+	signal(SIGPIPE, on_sigpipe);
+	close(p->me);
+	want(wait_for(p->peer, POLLRDHUP, WAIT_MS), "POLLRDHUP");
+	is(res(send(p->peer, "x", 1, 0)), "1", "send");
+	want(wait_for(p->peer, POLLHUP, WAIT_MS) & POLLHUP, "POLLHUP");
+	is(res(send(p->peer, "x", 1, MSG_NOSIGNAL)), "EPIPE", "MSG_NOSIGNAL");
+	is(res(sigpipes), "0", "SIGPIPE");
+	is(res(send(p->peer, "x", 1, 0)), "EPIPE", "send");
+	is(res(sigpipes), "1", "SIGPIPE");
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* A wrong call does not take the error away. */
+static void test_reset_wrong_call(struct pair *p)
+{
+	set_linger(p->me, 1, 0);
+	close(p->me);
+	want(wait_for(p->peer, POLLHUP, WAIT_MS), "POLLHUP");
+	is(res(recv(p->peer, buf, 1, MSG_OOB)), "EINVAL", "MSG_OOB");
+	is(res(shutdown(p->peer, SHUT_RDWR)), "ENOTCONN", "shutdown");
+	is(so_error(p->peer), "ECONNRESET", "SO_ERROR");
 }
 
 static void test_close_unread(struct pair *p)
@@ -1156,6 +1204,11 @@ const struct test conn_tests[] = {
 	{"close", test_close, BOTH_ENDS},
 	{"close, full buffers", test_close_full, BOTH_ENDS},
 	{"send to a closed one", test_send_to_closed, BOTH_ENDS},
+	{"send to a closed one, data left", test_send_to_closed_data,
+	 BOTH_ENDS},
+	{"send to a closed one, SIGPIPE", test_send_to_closed_signal,
+	 BOTH_ENDS},
+	{"wrong calls after a reset", test_reset_wrong_call, BOTH_ENDS},
 	{"close with unread data", test_close_unread, BOTH_ENDS},
 	{"close with unread data, after data", test_close_unread_data,
 	 BOTH_ENDS},

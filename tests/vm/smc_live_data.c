@@ -99,6 +99,37 @@ static void block_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+static void test_rcvlowat_poll(struct pair *p)
+{
+	is(res(set_int(p->me, SOL_SOCKET, SO_RCVLOWAT, 4)), "0", "SO_RCVLOWAT");
+	put(p->peer, "123", 0);
+	nap(QUIET_MS);
+	is(res(wait_for(p->me, POLLIN, 0)), "0", "POLLIN, 3 of 4 bytes");
+	put(p->peer, "4", 0);
+	want(wait_for(p->me, POLLIN, WAIT_MS) & POLLIN, "POLLIN, 4 bytes");
+	is(get(p->me, 2, 0), "12", "recv");
+	is(res(wait_for(p->me, POLLIN, 0)), "0", "POLLIN, 2 of 4 bytes");
+	set_int(p->me, SOL_SOCKET, SO_RCVLOWAT, 2);
+	want(wait_for(p->me, POLLIN, 0) & POLLIN, "POLLIN, 2 of 2 bytes");
+	/* more than the buffer can hold */
+	set_int(p->me, SOL_SOCKET, SO_RCVLOWAT, 1 << 30);
+	fill(p->peer);
+	want(wait_for(p->me, POLLIN, WAIT_MS) & POLLIN, "POLLIN, all it holds");
+}
+
+static void test_more(struct pair *p)
+{
+	is(res(send(p->peer, "ab", 2, MSG_MORE)), "2", "send");
+	is(get(p->me, 9, 0), "ab", "data");
+}
+
+static void test_cork(struct pair *p)
+{
+	is(res(set_int(p->peer, IPPROTO_TCP, TCP_CORK, 1)), "0", "TCP_CORK");
+	put(p->peer, "ab", 0);
+	is(get(p->me, 9, 0), "ab", "data");
+}
+
 static void test_fioasync(struct pair *p)
 {
 	int on = 1, off = 0;
@@ -193,6 +224,20 @@ static void test_oob_then_data(struct pair *p)
 	chat(p->me, p->peer);
 }
 
+/* With SMC it waits in the sender's buffer until the urgent byte is read. */
+static void test_oob_dontwait(struct pair *p)
+{
+	put(p->peer, "!", MSG_OOB);
+	want(wait_for(p->me, POLLPRI, WAIT_MS) & POLLPRI, "POLLPRI");
+	want(wait_for(p->peer, POLLOUT, 0) & POLLOUT, "POLLOUT");
+	is(res(send(p->peer, "cd", 2, MSG_DONTWAIT)), "2", "send");
+	is(get(p->me, 9, MSG_OOB), "!", "urgent");
+	is(get(p->me, 99, 0), "cd", "data after it");
+	put(p->peer, "?", MSG_OOB);
+	is(get(p->me, 9, MSG_OOB), "?", "urgent once more");
+	chat(p->me, p->peer);
+}
+
 static void test_oobinline(struct pair *p)
 {
 	is(res(set_int(p->me, SOL_SOCKET, SO_OOBINLINE, 1)), "0",
@@ -206,6 +251,18 @@ static void test_oobinline(struct pair *p)
 	is(res(ioctl_int(p->me, SIOCATMARK)), "1", "at the mark");
 	is(get(p->me, 99, 0), "!", "urgent in line");
 	chat(p->me, p->peer);
+}
+
+/* A read ends at the mark, with less than it is to wait for. */
+static void test_oobinline_lowat(struct pair *p)
+{
+	set_int(p->me, SOL_SOCKET, SO_OOBINLINE, 1);
+	set_int(p->me, SOL_SOCKET, SO_RCVLOWAT, 9);
+	put(p->peer, "ab", 0);
+	put(p->peer, "!", MSG_OOB);
+	want(wait_for(p->me, POLLPRI, WAIT_MS) & POLLPRI, "POLLPRI");
+	is(res(recv(p->me, buf, 9, 0)), "2", "up to the mark");
+	is(res(ioctl_int(p->me, SIOCATMARK)), "1", "at the mark");
 }
 
 /*
@@ -564,13 +621,18 @@ const struct test data_tests[] = {
 	{"SO_RCVTIMEO", test_rcvtimeo, BOTH_ENDS},
 	{"SO_SNDTIMEO", test_sndtimeo, BOTH_ENDS},
 	{"SO_RCVLOWAT", test_rcvlowat, BOTH_ENDS},
+	{"SO_RCVLOWAT and poll", test_rcvlowat_poll, BOTH_ENDS},
+	{"MSG_MORE is sent after a while", test_more, BOTH_ENDS},
+	{"TCP_CORK is sent after a while", test_cork, BOTH_ENDS},
 	{"FIOASYNC and SIGIO", test_fioasync, BOTH_ENDS},
 	{"SIGURG", test_sigurg, BOTH_ENDS},
 	{"MSG_OOB", test_oob, BOTH_ENDS},
 	{"MSG_OOB, read first", test_oob_first, BOTH_ENDS},
 	{"SIOCATMARK", test_atmark, BOTH_ENDS},
 	{"MSG_OOB, then data", test_oob_then_data, BOTH_ENDS},
+	{"MSG_OOB, then data without waiting", test_oob_dontwait, BOTH_ENDS},
 	{"SO_OOBINLINE", test_oobinline, BOTH_ENDS},
+	{"SO_OOBINLINE and SO_RCVLOWAT", test_oobinline_lowat, BOTH_ENDS},
 	{"SIOCINQ", test_inq, BOTH_ENDS},
 	{"SIOCOUTQ and SIOCOUTQNSD", test_outq, BOTH_ENDS},
 	{"the default window", test_window, BOTH_ENDS},
