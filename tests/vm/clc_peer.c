@@ -24,8 +24,9 @@
  * STEPS are done one after the other, separated by commas:
  *	MESSAGE[+MESSAGE...]	one segment of proposal, half (of that),
  *		accept, accept_other (of a device that was not offered),
- *		accept_smcr (of version 1), confirm, decline, decline2 (of
- *		version 2), data:TEXT, hex:DIGITS, file:PATH
+ *		accept_later (of version 3), accept_smcr (of version 1),
+ *		confirm, decline, decline2 (of version 2), data:TEXT, hex:DIGITS,
+ *		file:PATH
  *	drip:MESSAGE...	byte by byte, with a pause now and then
  *	fuzz:MESSAGE...	with some bytes changed, others in each connection
  *	wait	for one more CLC message or segment of data
@@ -159,10 +160,9 @@ static void over(struct conn *c, const char *what)
 #define PROPOSAL                                                          \
 	"0:e2d4c3d90100d626 51:1c 80:0101001000000040 107:01 120:" NOBODY \
 	" 200:" DEVICE "e2d4c3d9"
-#define ACCEPT(type, device)                                       \
-	"0:e2d4c3c4" type                                          \
-	"004e2111223344556677881122334455667788 32:" device NOBODY \
-	" 74:e2d4c3c4"
+#define ACCEPT(type, version, device)    \
+	"0:e2d4c3c4" type "004e" version \
+	"11223344556677881122334455667788 32:" device NOBODY " 74:e2d4c3c4"
 
 static const struct {
 	const char *name;
@@ -171,10 +171,11 @@ static const struct {
 } messages[] = {
 	{"proposal", 214, PROPOSAL},
 	{"half", 107, PROPOSAL},
-	{"accept", 78, ACCEPT("02", "ffff")},
-	{"accept_other", 78, ACCEPT("02", "1234")},
+	{"accept", 78, ACCEPT("02", "21", "ffff")},
+	{"accept_other", 78, ACCEPT("02", "21", "1234")},
+	{"accept_later", 78, ACCEPT("02", "31", "ffff")},
 	{"accept_smcr", 68, "0:e2d4c3d902004410 64:e2d4c3d9"},
-	{"confirm", 78, ACCEPT("03", "ffff")},
+	{"confirm", 78, ACCEPT("03", "21", "ffff")},
 	{"decline", 28, "0:e2d4c3d904001c10 16:03030000 24:e2d4c3d9"},
 	{"decline2", 44, "0:e2d4c3d904002c20 16:03030000 40:e2d4c3d9"},
 };

@@ -189,6 +189,7 @@ PROPOSAL|--option|wait,proposal+data:hello||, got proposal
 its own PROPOSAL|--option|wait,echo,data:hello||, got proposal
 ACCEPT of an unknown link group|--option|wait,accept,wait,data:hello||, got proposal, got decline 0x0*
 ACCEPT of SMC-R|--option|wait,accept_smcr,wait,data:hello||, got proposal, got decline 0x0304*
+ACCEPT of a later version|--option|wait,accept_later,wait,data:hello||, got proposal, got decline 0x030c*
 no option||data:hello||
 SYN instead of SYN-ACK|--option --cross|wait,proposal+data:hello||, got synack smc, got proposal
 SYN instead of SYN-ACK, no option|--cross|data:hello||, got synack *
