@@ -580,6 +580,55 @@ static void test_close(struct pair *p)
 
 static volatile sig_atomic_t sigpipes;
 
+static void run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	want(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
+}
+
+static atomic_int both;
+
+static long send_and_close(int fd)
+{
+	run_on(1);
+	for (--both; both;)
+		;
+	put(fd, "last", 0);
+	close(fd);
+	return 0;
+}
+
+/* One message may bring both the last data and the end. */
+static void test_end_with_data(struct pair *p)
+{
+	int lsk = listen_at(socket_of(with_smc, 0), &p->listener);
+
+	run_on(0);
+	for (int i = 0; i < 500; i++) {
+		struct job job;
+		ssize_t n;
+
+		p->me_accepted = i % 2;
+		pair_connect(p, lsk, socket_of(with_smc, 0));
+		is(res(shutdown(p->me, SHUT_WR)), "0", "shutdown");
+		both = 2;
+		start(&job, send_and_close, p->peer);
+		for (--both; both;)
+			;
+		do {
+			n = recv(p->me, buf, 9, MSG_DONTWAIT);
+		} while (n < 0 && errno == EAGAIN);
+		is(res(n), "4", "recv");
+		join(&job);
+		is(get(p->me, 9, 0), "eof", "end");
+		close(p->me);
+	}
+	close(lsk);
+}
+
 /* Data for one that is gone comes back as a reset. */
 static void test_send_to_closed(struct pair *p)
 {
@@ -932,15 +981,6 @@ static void test_destroy_waiting(struct pair *p)
 	is(res(recv(p->peer, buf, 9, 0)), "0", "the peer's recv");
 }
 
-static void run_on(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	want(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
-}
-
 static atomic_bool spinning, receiving;
 
 static long recv_byte_there(int fd)
@@ -1015,7 +1055,6 @@ static void test_destroy_sending(struct pair *p)
 }
 
 static struct tcp_id there;
-static atomic_int both;
 
 static long destroy_there(int fd)
 {
@@ -1202,6 +1241,7 @@ const struct test conn_tests[] = {
 	{"shutdown(SHUT_RDWR)", test_shut_rdwr, BOTH_ENDS},
 	{"shutdown(SHUT_RD) wakes", test_shut_wakes, BOTH_ENDS},
 	{"close", test_close, BOTH_ENDS},
+	{"the end with data", test_end_with_data, NO_PAIR},
 	{"close, full buffers", test_close_full, BOTH_ENDS},
 	{"send to a closed one", test_send_to_closed, BOTH_ENDS},
 	{"send to a closed one, data left", test_send_to_closed_data,

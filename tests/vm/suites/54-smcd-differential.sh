@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # bases: 6.12
 # smc: inet
-# profiles: fast debug
+# profiles: fast
 # lab:
 # label: vm
 #
@@ -14,15 +14,8 @@ set -euo pipefail
 # shellcheck source=../vmlib.sh
 . "$SMC_SOURCE_DIR/tests/vm/vmlib.sh"
 
-families=(4 6) least=1000 skipped=()
+families=(4 6) least=1000
 probe=("$SMC_BUILD_DIR/tests/vm/sock_diff")
-if [ "$LAB_PROFILE" = debug ]; then
-	least=150
-	for part in state dump opt len; do
-		skipped+=("$part")
-		probe+=(--skip "$part")
-	done
-fi
 
 # differs BEHAVIOUR FAMILIES NAME...: the lines of the probe where a behaviour
 # shows.  A quoted name has braces to expand.
@@ -35,7 +28,6 @@ differs() {
 		behaviours+=("$behaviour")
 	eval "set -- ${*//\?/:}"
 	for name; do
-		[[ " ${skipped[*]} " != *" ${name%%.*} "* ]] || continue
 		for family in $in; do
 			behaviour_of[$family ${name%:}]=$behaviour
 			[[ $name != *: ]] || may[$family ${name%:}]=1
@@ -70,9 +62,6 @@ differs refused "4 6" "state.$live.{ulp,repair}" \
 	ktls.{attempt,self.back,self.setup} maps.{sockhash,sockmap}
 differs refused 6 "state.{c_connecting,$live}.addrform" \
 	tcp.addrform.{accepted,connected}
-# With the in-tree patches sockops cannot have one for a sockmap either; without
-# them it has, and the connection becomes TCP.
-[ "$LAB_PROFILE" != debug ] || differs refused "4 6" cgroup.sockops{,.listener}
 
 # What looks at packets sees none.
 differs packets "4 6" msg.to_{accepted,client}.{timestamp,tx_timestamp} \
