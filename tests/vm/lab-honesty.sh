@@ -98,6 +98,15 @@ done; exit 1"
 lab 0 "a process left behind" run -- sh -c 'setsid sleep 1000 & echo bye'
 t_is "$(cat "$T_TMP/out")" bye "a process left behind: output ends"
 
+# What a guest says may come in parts.
+# shellcheck disable=SC2317 # called by t_check
+in_parts() (
+	# shellcheck source=qemu.sh
+	. "$SMC_SOURCE_DIR/tests/vm/qemu.sh"
+	exec {fd}< <(printf rea && sleep 2 && echo dy && sleep 10)
+	lab_barrier $! "$fd"
+)
+t_check "pair: the guests wait for each other" in_parts
 lab 3 "pair: the client's status" run --pair -- sh -c 'exit 3'
 lab 4 "pair: the server's status" run --pair \
 	--server 'exit 4' -- sh -c 'sleep 1'

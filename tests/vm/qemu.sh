@@ -153,12 +153,14 @@ lab_guest_wait() {
 	return "$rc"
 }
 
-# lab_barrier ROLE PID: waits until the guest says it is ready.
+# lab_barrier PID FD: waits until the guest says on FD that it is ready.  A read
+# whose time is over may have a part of the line.
 lab_barrier() {
-	local line=
+	local line='' part
 	while [ "$line" != ready ]; do
-		kill -0 "$2" 2>/dev/null || return 1
-		read -r -t 1 -u "$3" line || true
+		kill -0 "$1" 2>/dev/null || return 1
+		read -r -t 1 -u "$2" part || true
+		line+=$part
 	done
 }
 
@@ -177,8 +179,8 @@ lab_run_pair() {
 	lab_guest_start client "$@"
 	exec {server_out}<>"$lab_dir/server/ctl.out"
 	exec {client_out}<>"$lab_dir/client/ctl.out"
-	if lab_barrier server "$pid_server" "$server_out" &&
-		lab_barrier client "$pid_client" "$client_out"; then
+	if lab_barrier "$pid_server" "$server_out" &&
+		lab_barrier "$pid_client" "$client_out"; then
 		echo go >"$lab_dir/client/ctl.in"
 	else
 		kill "$pid_server" "$pid_client" 2>/dev/null || true
