@@ -589,6 +589,9 @@ static void run_on(int cpu)
 	want(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
 }
 
+/* How long a race is tried, at most: the checking kernel is slow. */
+#define RACE_MS 10000
+
 static atomic_int both;
 
 static long send_and_close(int fd)
@@ -604,10 +607,11 @@ static long send_and_close(int fd)
 /* One message may bring both the last data and the end. */
 static void test_end_with_data(struct pair *p)
 {
+	long end = now_ms() + RACE_MS;
 	int lsk = listen_at(socket_of(with_smc, 0), &p->listener);
 
 	run_on(0);
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 500 && now_ms() < end; i++) {
 		struct job job;
 		ssize_t n;
 
@@ -1069,10 +1073,11 @@ static long destroy_there(int fd)
  */
 static void test_destroy_both(struct pair *p)
 {
+	long end = now_ms() + RACE_MS;
 	int lsk = listen_at(socket_of(with_smc, 0), &p->listener);
 
 	run_on(0);
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < 300 && now_ms() < end; i++) {
 		struct tcp_id here;
 		struct job job;
 
