@@ -27,7 +27,7 @@ if [ "${1:-}" = debug ]; then
 		[rcu]="254|insmod \$LAB_SPLAT how=rcu|suspicious RCU usage"
 		[freed]="255|insmod \$LAB_SPLAT how=freed|KASAN: slab-use-after-free in freed"
 		[leak]="254|insmod \$LAB_SPLAT how=leak|unreferenced object"
-		[unchecked]="254|echo off >/sys/kernel/debug/kmemleak|kmemleak does not scan"
+		[unchecked]="254|echo off >/sys/kernel/debug/kmemleak|kernel messages that must not be"
 	)
 	boot() {
 		local rc=0
