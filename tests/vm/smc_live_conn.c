@@ -594,11 +594,17 @@ static void run_on(int cpu)
 
 static atomic_int both;
 
+/* Each counts itself off @missing, and goes on when nobody is. */
+static void meet(atomic_int *missing)
+{
+	for (--*missing; *missing;)
+		;
+}
+
 static long send_and_close(int fd)
 {
 	run_on(1);
-	for (--both; both;)
-		;
+	meet(&both);
 	put(fd, "last", 0);
 	close(fd);
 	return 0;
@@ -620,8 +626,7 @@ static void test_end_with_data(struct pair *p)
 		is(res(shutdown(p->me, SHUT_WR)), "0", "shutdown");
 		both = 2;
 		start(&job, send_and_close, p->peer);
-		for (--both; both;)
-			;
+		meet(&both);
 		do {
 			n = recv(p->me, buf, 9, MSG_DONTWAIT);
 		} while (n < 0 && errno == EAGAIN);
@@ -930,8 +935,7 @@ static int destroy_id(const struct tcp_id *id, atomic_int *go)
 		memcpy(msg.req.id.idiag_dst, &id->other.in6.sin6_addr, 16);
 	}
 	if (go)
-		for (--*go; *go;)
-			;
+		meet(go);
 	want(nl >= 0 && send(nl, &msg, sizeof(msg), 0) == sizeof(msg) &&
 		     recv(nl, &answer, sizeof(answer), 0) > 0 &&
 		     answer.hdr.nlmsg_type == NLMSG_ERROR,
