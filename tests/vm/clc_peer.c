@@ -25,8 +25,8 @@
  *	MESSAGE[+MESSAGE...]	one segment of proposal, half (of that),
  *		accept, accept_other (of a device that was not offered),
  *		accept_later (of version 3), accept_smcr (of version 1),
- *		confirm, decline, decline2 (of version 2), data:TEXT, hex:DIGITS,
- *		file:PATH
+ *		confirm, decline, decline2 (of version 2), decline_sync (that has
+ *		lost the link group), data:TEXT, hex:DIGITS, file:PATH
  *	drip:MESSAGE...	byte by byte, with a pause now and then
  *	fuzz:MESSAGE...	with some bytes changed, others in each connection
  *	wait	for one more CLC message or segment of data
@@ -178,6 +178,7 @@ static const struct {
 	{"confirm", 78, ACCEPT("03", "21", "ffff")},
 	{"decline", 28, "0:e2d4c3d904001c10 16:03030000 24:e2d4c3d9"},
 	{"decline2", 44, "0:e2d4c3d904002c20 16:03030000 40:e2d4c3d9"},
+	{"decline_sync", 44, "0:e2d4c3d904002c28 16:04010000 40:e2d4c3d9"},
 };
 
 static size_t put_hex(unsigned char *buf, size_t size, const char *hex)

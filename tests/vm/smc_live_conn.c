@@ -100,6 +100,16 @@ static void test_connect_epoll(struct pair *p)
 	chat(p->me, p->peer);
 }
 
+/* One connection may wait then. */
+static void test_backlog_0(struct pair *p)
+{
+	int lsk = listen_at(socket_of(with_smc, 0), &p->listener);
+
+	is(res(listen(lsk, 0)), "0", "listen");
+	pair_connect(p, lsk, socket_of(with_smc, 0));
+	chat(p->me, p->peer);
+}
+
 static void test_connect_again(struct pair *p)
 {
 	is(res(connect(p->me, &p->listener.sa, p->listener.len)), "EISCONN",
@@ -1189,6 +1199,28 @@ static void test_shut_orders(struct pair *p)
 		pairs_closed(&p->listener);
 }
 
+/* It may be on its way, agreed on at one end, or at both: it was reset. */
+static void test_linger_0_early(struct pair *p)
+{
+	long end = now_ms() + RACE_MS;
+	int lsk = listen_at(socket_of(with_smc, 0), &p->listener);
+
+	for (int i = 0; i < 300 && now_ms() < end; i++) {
+		p->me = socket_of(with_smc, SOCK_NONBLOCK);
+		is(res(connect(p->me, &p->listener.sa, p->listener.len)),
+		   "EINPROGRESS", "connect");
+		is(res(set_linger(p->me, 1, 0)), "0", "SO_LINGER");
+		usleep(i % 30 * 100);
+		close(p->me);
+		p->peer = accept(lsk, NULL, NULL);
+		is(get(p->peer, 9, 0), "ECONNRESET", "its peer");
+		close(p->peer);
+	}
+	close(lsk);
+	if (with_smc)
+		pairs_closed(&p->listener);
+}
+
 /*
  * A shutdown() before the kernel's thread has seen to an abort that came
  * answers it.  A second answer, by close(), would reach the next connection.
@@ -1230,6 +1262,7 @@ const struct test conn_tests[] = {
 	{"connect, non-blocking", test_connect_nonblock, NO_PAIR},
 	{"connect, edge-triggered", test_connect_epoll, NO_PAIR},
 	{"connect again", test_connect_again, BOTH_ENDS},
+	{"listen() with a backlog of 0", test_backlog_0, NO_PAIR},
 	{"options of accepted sockets", test_inherit, NO_PAIR},
 	{"names", test_names, BOTH_ENDS},
 	{"smc_diag", test_smc_diag, BOTH_ENDS | OF_SMC},
@@ -1265,6 +1298,7 @@ const struct test conn_tests[] = {
 	{"SO_LINGER 0, recv waiting", test_linger_0_waiting, BOTH_ENDS},
 	{"SO_LINGER 0, SO_ERROR first", test_linger_0_error, BOTH_ENDS},
 	{"SO_LINGER 0, send first", test_linger_0_send, BOTH_ENDS},
+	{"SO_LINGER 0, early", test_linger_0_early, NO_PAIR},
 	{"SO_LINGER 5", test_linger_5, BOTH_ENDS},
 	{"SO_LINGER 1, nobody reads", test_linger_1, BOTH_ENDS},
 	{"kill -9", test_kill, BOTH_ENDS},

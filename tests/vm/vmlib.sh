@@ -141,6 +141,14 @@ vm_stat() {
 	"$LAB_SMCCTL" stats | awk -v key="$1" '$1 == key { print $2 }'
 }
 
+# vm_conns COUNT: the link groups have COUNT connections, by both their ends, those
+# included whose socket is closed.
+vm_conns() {
+	"$LAB_SMCCTL" groups | awk -v want="$1" '
+		$1 != "link" { n += $3 }
+		END { exit n != want }'
+}
+
 # vm_mark, then vm_moved KEY... and vm_fell_back SIDE CODE: by how much counters
 # moved since, and how often SIDE (clnt, srv) fell back for CODE.
 vm_mark() {

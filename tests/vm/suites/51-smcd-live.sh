@@ -46,7 +46,25 @@ for run in "${runs[@]}"; do
 	judge "$run" "$T_TMP/$run"
 done
 
-t_check "no connection is left" vm_until 60 sh -c "! '$LAB_SMCCTL' conns | grep ."
+t_check "no connection is left" vm_until 60 vm_conns 0
+
+# An application that does not close its end: the other is waited for as long as
+# in TCP's FIN_WAIT2, and neither data nor the end of the stream is lost.
+probe=("$SMC_BUILD_DIR/tests/vm/hs_probe" --host 127.0.0.1 --port 7001)
+sysctl -qw net.ipv4.tcp_fin_timeout=5
+mkfifo "$T_TMP/go"
+vm_serve 7001 "${probe[@]}" listen:5 accept mode "run:cat $T_TMP/go" \
+	recv recv send:x send:x
+t_like "$("${probe[@]}" connect mode send:hello close)" \
+	"*connect 0*mode smcd*send:hello 5*close 0" "a client that closes"
+t_check "its end waits for the other" vm_conns 2
+t_check "its end is given up" vm_until 60 vm_conns 1
+echo >"$T_TMP/go"
+t_check "the other ends" vm_served
+t_like "$(cat "$T_TMP/server.7001")" \
+	"*mode smcd*recv 5 hello*recv 0*send:x 1*send:x EPIPE" \
+	"... and read and was told all"
+t_check "no connection is left of them" vm_until 60 vm_conns 0
 rmmod smc_diag
 t_check "the module can be unloaded" vm_unload
 t_done

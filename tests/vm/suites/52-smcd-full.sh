@@ -68,16 +68,11 @@ done
 declined "the server has no buffer, AF_SMC client" srv epoll "${smc[@]}" -- "${af_smc[@]}"
 declined "the AF_SMC server has no buffer" srv epoll "${af_smc[@]}" -- "${smc[@]}"
 
-# groups COUNT: the link groups have COUNT connections, by both their ends.
-groups() {
-	"$LAB_SMCCTL" groups | awk -v want="$1" '{ n += $3 } END { exit n != want }'
-}
-
 # One connection less: each end has a buffer again, but of that size only.
 echo >&"$to"
 read -r -t 30 line <&"$from" || line=none
 t_is "$line" "one less" "one connection is closed"
-t_check "its buffers are free" vm_until 30 groups 4998
+t_check "its buffers are free" vm_until 30 vm_conns 4998
 for io in blocking epoll uring nonblock-early; do
 	declined "the client has no buffer, $io" clnt $io \
 		"${smc[@]}" -- "${small[@]}" -f inet
@@ -94,5 +89,5 @@ vm_stream $port "the last buffers" 127.0.0.1 127.0.0.1 blocking 100000 \
 t_smc "the last buffers" SMC-D "$T_TMP/clnt.end" 200000
 exec {to}>&-
 t_check "2499 connections are closed" wait "$filler"
-t_check "no connection is left" vm_until 60 groups 0
+t_check "no connection is left" vm_until 60 vm_conns 0
 t_done

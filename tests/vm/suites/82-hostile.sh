@@ -300,6 +300,43 @@ token() {
 }
 t_unlike "$(token $((net - 2)))" "$(token $((net - 1)))" "${names[net]}: has other memory"
 
+# Connections that are SMC, and lost by then, are not waited for.  Their peer's
+# memory is that of another, so that they do not end themselves.
+begin "link group, memory another names" \
+	"listen:5 0, accept 0, mode tcp, recv E* | got synack smc, got accept" \
+	client --option --save "ACCEPT.$((net + 1))" --do file:PROPOSAL,wait,sleep:4000,rst -- \
+	listen:5 accept mode recv
+vm_until $limit test -s "ACCEPT.$net"
+{
+	head -c 4 "ACCEPT.$net"
+	printf '\3'
+	tail -c +6 "ACCEPT.$net"
+} >CONFIRM
+begin "link group, reset behind a CONFIRM" \
+	"~8 x accept 0, 8 x echo ECONNRESET, listen:9 0 | 8 x got accept, 8 x got synack smc" \
+	client --option --count 8 --do file:PROPOSAL,wait,file:CONFIRM,rst -- \
+	listen:9 serve:8
+judge
+t_check "${names[net]}: none is left" vm_until $limit vm_conns 0
+
+# One that declines because it has lost that link group ("out of sync") ends no
+# other connection there.
+there=("$probe" --host 127.0.0.1 --port 7005)
+mkfifo go
+vm_serve 7005 "${there[@]}" listen:5 accept mode echo
+"${there[@]}" connect send:ping recv "run:cat go" send:pong recv >visited &
+vm_until $limit grep -q recv visited
+begin "link group, lost by a peer" \
+	"listen:5 0, accept 0, mode tcp, recv 5 hello | got synack smc, got accept*" \
+	client --option --do file:PROPOSAL,wait,decline_sync+data:hello -- \
+	listen:5 accept mode recv
+judge
+echo >go
+t_check "${names[net]}: another connection ends" vm_served
+t_like "$(cat visited) $(cat "$vm_log")" \
+	"*recv 4 ping*send:pong 4*recv 4 pong*mode smcd*echo 0" \
+	"${names[net]}: ... in its own time"
+
 # Others are served while silent peers wait, who do so for 6 seconds: each case
 # has the machine for itself.
 # visit PROTOCOL: a client of the last case, when its 50 peers are there.
