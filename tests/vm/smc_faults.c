@@ -6,7 +6,8 @@
  *
  * Exits with 0 if the kernel does as TCP does, with 1, and says what it does
  * instead, if it does not, and with 2 if nothing can be said.  Cases: see main();
- * dead_child wants peers that reset their handshake with port 7000.
+ * those of cursors want the module labcdc, dead_child wants peers that reset their
+ * handshake with port 7000.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -454,6 +455,52 @@ static void peer_name(void)
 	want("recv", "1", recv(p.client, &c, 1, 0));
 }
 
+/*
+ * The cursors of a message are changed by labcdc, by @by where @what says.
+ * What such a peer says is not to be believed.
+ */
+static void cursor(const char *what, int by)
+{
+	struct pair p = new_pair();
+	char path[80], buf[100];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/module/labcdc/parameters/%s", what);
+	f = fopen(path, "w");
+	must(path, f && fprintf(f, "%d", by) > 0 && !fclose(f));
+	must("send", send(p.client, "abcd", 4, 0) == 4);
+	must("poll", wait_for(p.server, POLLIN, 5000) & POLLIN);
+	want("recv", "ECONNRESET", recv(p.server, buf, sizeof(buf), 0));
+	want("recv after the error", "0", recv(p.server, buf, sizeof(buf), 0));
+	close(p.server);
+	must("poll", wait_for(p.client, POLLIN, 5000) & POLLIN);
+	want("recv of the peer", "ECONNRESET",
+	     recv(p.client, buf, sizeof(buf), 0));
+}
+
+static void cursor_count(void)
+{
+	cursor("prod_count", 1 << 20);
+}
+
+static void cursor_wrap(void)
+{
+	cursor("prod_wrap", 2);
+}
+
+static void cursor_read(void)
+{
+	cursor("cons_count", 100);
+}
+
+static void cursor_urgent(void)
+{
+	FILE *f = fopen("/sys/module/labcdc/parameters/urgent", "w");
+
+	must("urgent", f && fputs("1", f) >= 0 && !fclose(f));
+	cursor("prod_count", 1 << 30);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -474,6 +521,10 @@ static const struct {
 	{"aborted_child", aborted_child},
 	{"connect_error", connect_error},
 	{"peer_name", peer_name},
+	{"cursor_count", cursor_count},
+	{"cursor_wrap", cursor_wrap},
+	{"cursor_read", cursor_read},
+	{"cursor_urgent", cursor_urgent},
 };
 
 int main(int argc, char *argv[])

@@ -45,4 +45,17 @@ for family in af_smc inet; do
 		--port 7000 --count 2 --option --do rst --timeout 30 --
 done
 [ "$LAB_SMC" != inet ] || fault aborted_child af_smc
+
+# Cursors of a peer that lies.  A crash is what the last comes to.  The checking
+# kernel has no kprobes, as it does not patch its text.
+cursors=(cursor_count cursor_wrap cursor_read)
+[ "$LAB_SMC" != inet ] || cursors+=(cursor_urgent)
+if [ "$LAB_PROFILE" != debug ]; then
+	insmod "$LAB_SMC_DIR/labcdc.ko"
+	for family in af_smc inet; do
+		for name in "${cursors[@]}"; do
+			fault "$name" $family
+		done
+	done
+fi
 t_done
