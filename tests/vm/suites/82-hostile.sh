@@ -301,11 +301,13 @@ token() {
 t_unlike "$(token $((net - 2)))" "$(token $((net - 1)))" "${names[net]}: has other memory"
 
 # Connections that are SMC, and lost by then, are not waited for.  Their peer's
-# memory is that of another, so that they do not end themselves.
+# memory is that of another, so that they do not end themselves.  They end the
+# other, whose handshake is not over, and comes to TCP.
 begin "link group, memory another names" \
-	"listen:5 0, accept 0, mode tcp, recv E* | got synack smc, got accept" \
-	client --option --save "ACCEPT.$((net + 1))" --do file:PROPOSAL,wait,sleep:4000,rst -- \
-	listen:5 accept mode recv
+	"listen:5 0, accept 0, recv 5 hello, close 0 | got synack smc, got accept, *" \
+	client --option --save "ACCEPT.$((net + 1))" \
+	--do file:PROPOSAL,wait,sleep:4000,decline+data:hello,wait,fin -- \
+	--proto af_smc listen:5 accept recv sleep:500 close
 vm_until $limit test -s "ACCEPT.$net"
 {
 	head -c 4 "ACCEPT.$net"
