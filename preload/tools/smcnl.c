@@ -28,6 +28,8 @@ static int to_errno(int nlerr)
 		return -EINVAL;
 	case NLE_EXIST:
 		return -EEXIST;
+	case NLE_RANGE:
+		return -ERANGE;
 	case NLE_PERM:
 	case NLE_NOACCESS:
 		return -EPERM;
@@ -46,14 +48,31 @@ static int on_valid(struct nl_msg *msg, void *arg)
 	return dump->result ? NL_STOP : NL_OK;
 }
 
+/* The end of a dump may say why there is not more, of which libnl knows nothing. */
+static int on_finish(struct nl_msg *msg, void *arg)
+{
+	struct nlmsghdr *nlh = nlmsg_hdr(msg);
+	struct dump *dump = arg;
+	int err = 0;
+
+	if (nlmsg_datalen(nlh) >= (int)sizeof(err))
+		memcpy(&err, nlmsg_data(nlh), sizeof(err));
+	if (err < 0)
+		dump->result = err;
+	return NL_STOP;
+}
+
 /* Sends @msg, which it frees, and reads the whole answer. */
 static int transact(struct nl_sock *sk, struct nl_msg *msg, struct dump *dump)
 {
 	int rc;
 
-	if (dump)
+	if (dump) {
 		nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, on_valid,
 				    dump);
+		nl_socket_modify_cb(sk, NL_CB_FINISH, NL_CB_CUSTOM, on_finish,
+				    dump);
+	}
 	rc = nl_send_auto(sk, msg);
 	nlmsg_free(msg);
 	if (rc >= 0)

@@ -67,7 +67,7 @@ int smcnl_get_stats(struct smcnl_stats *ret_stats);
 
 /*
  * smcnl_ueid_add() adds a user EID: 1 to 32 characters of A-Z 0-9 . - with an
- * alphanumeric first.  -EINVAL: the kernel does not take the name; -ENOMEM:
+ * alphanumeric first.  -EINVAL: the kernel does not take the name; -ERANGE:
  * the table is full.  A name that is there already is no error.
  */
 int smcnl_ueid_add(const char *name);

@@ -3,6 +3,7 @@
 #ifndef PROBE_H
 #define PROBE_H
 
+#include <linux/xfrm.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -64,6 +65,26 @@ static inline const char *sock_kind(int fd)
 	     val != AF_SMC))
 		return "unknown";
 	return "smc";
+}
+
+/* All packets pass, but SMC keeps away from sockets with a policy of IPsec. */
+static inline int set_policy(int fd, int family)
+{
+	struct xfrm_userpolicy_info policy = {
+		.sel.family = family,
+		.lft = {.soft_byte_limit = XFRM_INF,
+			.hard_byte_limit = XFRM_INF,
+			.soft_packet_limit = XFRM_INF,
+			.hard_packet_limit = XFRM_INF},
+		.dir = XFRM_POLICY_OUT,
+		.action = XFRM_POLICY_ALLOW,
+	};
+
+	return family == AF_INET
+		       ? setsockopt(fd, IPPROTO_IP, IP_XFRM_POLICY, &policy,
+				    sizeof(policy))
+		       : setsockopt(fd, IPPROTO_IPV6, IPV6_XFRM_POLICY, &policy,
+				    sizeof(policy));
 }
 
 #endif

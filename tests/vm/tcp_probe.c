@@ -38,7 +38,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <linux/xfrm.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -51,6 +50,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "probe.h"
 #include "smc_uapi.h"
 #include "tcp_probe.h"
 
@@ -150,30 +150,6 @@ static void transfer(int fd, bool is_last)
 	close(fd);
 }
 
-/* All packets pass, but SMC keeps away from sockets with a policy. */
-static void set_policy(int fd, int family)
-{
-	struct xfrm_userpolicy_info policy = {
-		.sel.family = family,
-		.lft = {.soft_byte_limit = XFRM_INF,
-			.hard_byte_limit = XFRM_INF,
-			.soft_packet_limit = XFRM_INF,
-			.hard_packet_limit = XFRM_INF},
-		.dir = XFRM_POLICY_OUT,
-		.action = XFRM_POLICY_ALLOW,
-	};
-	int rc;
-
-	if (family == AF_INET)
-		rc = setsockopt(fd, IPPROTO_IP, IP_XFRM_POLICY, &policy,
-				sizeof(policy));
-	else
-		rc = setsockopt(fd, IPPROTO_IPV6, IPV6_XFRM_POLICY, &policy,
-				sizeof(policy));
-	if (rc)
-		fail("IPsec policy: %s", strerror(errno));
-}
-
 static int open_socket(int family)
 {
 	int type = SOCK_STREAM | SOCK_CLOEXEC, fd;
@@ -188,8 +164,8 @@ static int open_socket(int family)
 		fd = socket(family, type, 0);
 	if (fd < 0)
 		fail("socket(%s): %s", opt_proto, strerror(errno));
-	if (opt_ipsec)
-		set_policy(fd, family);
+	if (opt_ipsec && set_policy(fd, family))
+		fail("IPsec policy: %s", strerror(errno));
 	return fd;
 }
 
