@@ -82,9 +82,13 @@ static int transact(struct nl_sock *sk, struct nl_msg *msg, struct dump *dump)
 	return dump ? dump->result : 0;
 }
 
-/* Opens generic netlink and makes a request for @cmd; the caller frees both. */
-static int genl_request(int cmd, int flags, struct nl_sock **ret_sk,
-			struct nl_msg **ret_msg)
+/*
+ * Opens generic netlink and makes a request for @cmd of @family_name; the caller
+ * frees both.
+ */
+static int family_request(const char *family_name, int version, int cmd,
+			  int flags, struct nl_sock **ret_sk,
+			  struct nl_msg **ret_msg)
 {
 	struct nl_sock *sk;
 	struct nl_msg *msg;
@@ -96,14 +100,14 @@ static int genl_request(int cmd, int flags, struct nl_sock **ret_sk,
 	rc = genl_connect(sk);
 	if (rc < 0)
 		goto err;
-	family = genl_ctrl_resolve(sk, SMC_GENL_FAMILY_NAME);
+	family = genl_ctrl_resolve(sk, family_name);
 	if (family < 0) {
 		rc = family;
 		goto err;
 	}
 	msg = nlmsg_alloc();
 	if (!msg || !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0,
-				 flags, cmd, SMC_GENL_FAMILY_VERSION)) {
+				 flags, cmd, version)) {
 		nlmsg_free(msg);
 		rc = -NLE_NOMEM;
 		goto err;
@@ -114,6 +118,13 @@ static int genl_request(int cmd, int flags, struct nl_sock **ret_sk,
 err:
 	nl_socket_free(sk);
 	return to_errno(rc);
+}
+
+static int genl_request(int cmd, int flags, struct nl_sock **ret_sk,
+			struct nl_msg **ret_msg)
+{
+	return family_request(SMC_GENL_FAMILY_NAME, SMC_GENL_FAMILY_VERSION,
+			      cmd, flags, ret_sk, ret_msg);
 }
 
 static int genl_dump(int cmd, int (*parse)(struct nlmsghdr *nlh, void *arg),
@@ -320,6 +331,27 @@ int smcnl_ueid_flush(void)
 	if (rc)
 		return rc;
 	rc = transact(sk, msg, NULL);
+	nl_socket_free(sk);
+	return rc;
+}
+
+int smcnl_pnet_add(const char *name, const char *device)
+{
+	struct nl_sock *sk;
+	struct nl_msg *msg;
+	int rc;
+
+	rc = family_request(SMCR_GENL_FAMILY_NAME, SMCR_GENL_FAMILY_VERSION,
+			    SMC_PNETID_ADD, NLM_F_ACK, &sk, &msg);
+	if (rc)
+		return rc;
+	if (nla_put_string(msg, SMC_PNETID_NAME, name) < 0 ||
+	    nla_put_string(msg, SMC_PNETID_IBNAME, device) < 0) {
+		nlmsg_free(msg);
+		rc = -ENOMEM;
+	} else {
+		rc = transact(sk, msg, NULL);
+	}
 	nl_socket_free(sk);
 	return rc;
 }

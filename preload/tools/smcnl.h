@@ -75,4 +75,10 @@ int smcnl_ueid_add(const char *name);
 /* smcnl_ueid_flush() removes all user EIDs. */
 int smcnl_ueid_flush(void);
 
+/*
+ * smcnl_pnet_add() says that @device, an RDMA or ISM device, is on the physical
+ * network @name: 1 to 16 letters and digits.
+ */
+int smcnl_pnet_add(const char *name, const char *device);
+
 #endif

@@ -2,10 +2,10 @@
 /*
  * Tests of live connections, one behaviour each:
  *
- *	smc_live [--proto smc|tcp] [--family 4|6|mapped] [--only NAME]
+ *	smc_live [--proto smc|smcr|tcp] [--family 4|6|mapped] [--only NAME]
  *
- * smc asks for IPPROTO_SMC and expects the connections to use SMC-D; tcp runs
- * those tests that hold for TCP as well, so that the reference is at hand.
+ * smc asks for IPPROTO_SMC and expects the connections to use SMC-D, smcr SMC-R;
+ * tcp runs those tests that hold for TCP as well, so that the reference is at hand.
  * mapped: AF_INET6 sockets on both sides that use ::ffff:127.0.0.1.
  *
  * A line "ok NAME" or "not ok NAME" for each test, with lines "# TEXT" before
@@ -26,6 +26,7 @@
 
 enum family family;
 bool with_smc = true;
+int live_mode = SMC_MODE_SMCD;
 
 static const char *only;
 static unsigned int points;
@@ -161,16 +162,20 @@ int smc_mode(int fd)
 	return status.mode;
 }
 
+const char *mode_name(void)
+{
+	return live_mode == SMC_MODE_SMCR ? "SMC-R" : "SMC-D";
+}
+
 /* Stock kernels cannot tell, and are asked in the test "status" only. */
 void be_smc(int fd)
 {
 	const char *module = getenv("LAB_SMC");
-	int mode = with_smc && module && !strcmp(module, "inet")
-			   ? smc_mode(fd)
-			   : SMC_MODE_SMCD;
+	int mode = with_smc && module && !strcmp(module, "inet") ? smc_mode(fd)
+								 : live_mode;
 
-	if (mode != SMC_MODE_SMCD)
-		failed("not over SMC-D: SMC_STATUS %s",
+	if (mode != live_mode)
+		failed("not over %s: SMC_STATUS %s", mode_name(),
 		       mode < 0 ? err_name(-mode) : res(mode));
 }
 
@@ -286,6 +291,8 @@ static unsigned char byte_at(long pos)
 /* TCP takes a little more when its peer has moved things. */
 long fill(int fd)
 {
+	/* SMC-R's sender learns only after a while that there is room again. */
+	int quiet_ms = live_mode == SMC_MODE_SMCR ? 3 * QUIET_MS : QUIET_MS;
 	static unsigned char buf[BLOCK];
 	long sent = 0, before = -1;
 	ssize_t n;
@@ -300,7 +307,7 @@ long fill(int fd)
 		} while (n > 0);
 		if (errno != EAGAIN)
 			failed("fill: %s", err_name(errno));
-		nap(QUIET_MS);
+		nap(quiet_ms);
 	}
 	return sent;
 }
@@ -447,6 +454,8 @@ int main(int argc, char **argv)
 		switch (c) {
 		case 'p':
 			with_smc = strcmp(optarg, "tcp");
+			live_mode = strcmp(optarg, "smcr") ? SMC_MODE_SMCD
+							   : SMC_MODE_SMCR;
 			break;
 		case 'f':
 			family = !strcmp(optarg, "6")	     ? V6

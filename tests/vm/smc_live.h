@@ -35,6 +35,7 @@ enum family { V4, V6, MAPPED };
 
 extern enum family family;
 extern bool with_smc; /* else the same is asked of TCP */
+extern int live_mode; /* what SMC_STATUS has to say */
 
 /* A connection; @me is the end that the test is about. */
 struct pair {
@@ -76,6 +77,7 @@ void pair_connect(struct pair *p, int lsk, int client);
 void pair_make(struct pair *p);
 void be_smc(int fd);
 int smc_mode(int fd);
+const char *mode_name(void); /* of live_mode */
 struct addr name_of(int fd, bool of_peer);
 unsigned int port_of(const struct addr *addr);
 int set_int(int fd, int level, int name, int value);

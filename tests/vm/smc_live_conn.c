@@ -28,10 +28,10 @@ static void test_status(struct pair *p)
 	struct smc_status status = {.mode = 99};
 	socklen_t len = sizeof(status);
 
-	is(res(smc_mode(p->peer)), res(SMC_MODE_SMCD), "the peer's mode");
+	is(res(smc_mode(p->peer)), res(live_mode), "the peer's mode");
 	is(res(getsockopt(p->me, SOL_SMC, SMC_STATUS, &status, &len)), "0",
 	   "SMC_STATUS");
-	is(res(status.mode), res(SMC_MODE_SMCD), "mode");
+	is(res(status.mode), res(live_mode), "mode");
 	is(res(status.use), res(SMC_USE_UNSET), "use");
 	is(res(status.reason), "0", "reason");
 	is(res(status.peer_reason), "0", "peer_reason");
@@ -256,7 +256,7 @@ static void test_smc_diag(struct pair *p)
 	struct addr me = name_of(p->me, false), peer = name_of(p->me, true);
 	char inode[32], local[64], remote[64], command[256];
 	const char *words[] = {
-		inode, " SMC-D ", local, remote, " 0x00000000 0x00000000",
+		inode, mode_name(), local, remote, " 0x00000000 0x00000000",
 		NULL};
 	struct stat st;
 
@@ -813,6 +813,22 @@ static void test_close_full(struct pair *p)
 	is(join(&job), res(sent), "received");
 }
 
+/* The other direction goes on after all has come, and the end. */
+static void test_shut_full(struct pair *p)
+{
+	long sent = fill(p->me), then = now_ms();
+	struct job job;
+
+	shutdown(p->me, SHUT_WR);
+	between(now_ms() - then, 0, WAIT_MS, "ms of shutdown");
+	start(&job, count_to_end, p->peer);
+	is(join(&job), res(sent), "received");
+	put(p->peer, "reply", 0);
+	close(p->peer);
+	is(get(p->me, 9, 0), "reply", "the other direction");
+	is(get(p->me, 9, 0), "eof", "its end");
+}
+
 /* Runs @fn(fd) in a process that alone has @p->me; it says when it began. */
 static pid_t give_to_child(struct pair *p, long (*fn)(int fd))
 {
@@ -843,6 +859,39 @@ static void kill_child(pid_t pid)
 {
 	kill(pid, SIGKILL);
 	is(res(status_of(pid)), res(SIGKILL), "the child's status");
+}
+
+static long do_nothing(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+static void test_exit_full(struct pair *p)
+{
+	long sent = fill(p->me);
+	struct job job;
+
+	is(res(status_of(give_to_child(p, do_nothing))), "0",
+	   "the child's status");
+	start(&job, count_to_end, p->peer);
+	is(join(&job), res(sent), "received");
+}
+
+static long pause_only(int fd)
+{
+	(void)fd;
+	return pause();
+}
+
+static void test_kill_full(struct pair *p)
+{
+	long sent = fill(p->me);
+	struct job job;
+
+	kill_child(give_to_child(p, pause_only));
+	start(&job, count_to_end, p->peer);
+	is(join(&job), res(sent), "received");
 }
 
 static long only_wait(int fd)
@@ -1285,6 +1334,9 @@ const struct test conn_tests[] = {
 	{"close", test_close, BOTH_ENDS},
 	{"the end with data", test_end_with_data, NO_PAIR},
 	{"close, full buffers", test_close_full, BOTH_ENDS},
+	{"shutdown(SHUT_WR), full buffers", test_shut_full, BOTH_ENDS},
+	{"exit, full buffers", test_exit_full, BOTH_ENDS},
+	{"kill -9, full buffers", test_kill_full, BOTH_ENDS},
 	{"send to a closed one", test_send_to_closed, BOTH_ENDS},
 	{"send to a closed one, data left", test_send_to_closed_data,
 	 BOTH_ENDS},

@@ -4,6 +4,8 @@
  *
  *	smcctl ueid add NAME	adds a user EID
  *	smcctl ueid list | ueid flush
+ *	smcctl pnet add NAME DEVICE
+ *				DEVICE is used from network NAME only
  *	smcctl stats		KEY VALUE lines
  *	smcctl reasons		SIDE CODE COUNT, one line a fallback reason
  *	smcctl conns		INODE STATE MODE LOCAL PEER REASON PEER_REASON
@@ -19,9 +21,8 @@
 
 static int usage(void)
 {
-	fputs("usage: smcctl ueid add NAME | ueid list | ueid flush | stats | "
-	      "reasons | "
-	      "conns | groups\n",
+	fputs("usage: smcctl ueid add NAME | ueid list | ueid flush | "
+	      "pnet add NAME DEVICE | stats | reasons | conns | groups\n",
 	      stderr);
 	return 2;
 }
@@ -180,6 +181,8 @@ int main(int argc, char **argv)
 	else if (argc == 3 && !strcmp(verb, "ueid") &&
 		 !strcmp(argv[2], "flush"))
 		rc = smcnl_ueid_flush();
+	else if (argc == 5 && !strcmp(verb, "pnet") && !strcmp(argv[2], "add"))
+		rc = smcnl_pnet_add(argv[3], argv[4]);
 	else if (argc == 2 && !strcmp(verb, "stats"))
 		rc = print_stats();
 	else if (argc == 2 && !strcmp(verb, "reasons"))

@@ -736,6 +736,18 @@ void test_peek(void)
 	pair_close(&pair);
 }
 
+/*
+ * Waits until what was sent has arrived: what waits for more may go as soon as it
+ * has.
+ */
+static void all_sent(int fd)
+{
+	int left = 0;
+
+	for (int i = 0; i < 20 && !ioctl(fd, SIOCOUTQ, &left) && left; i++)
+		nap(5);
+}
+
 void test_flags(void)
 {
 	struct pair pair = pair_make();
@@ -776,10 +788,12 @@ void test_flags(void)
 	a = put_data(pair.cli, "u", 0x100000);
 	say("unknown_flag", "%s %s", a, get_data(pair.acc, 9, 0));
 
+	all_sent(pair.cli);
 	a = put_data(pair.cli, "mo", MSG_MORE);
 	b = mask(wait_for(pair.acc, POLLIN, 30));
 	c = put_data(pair.cli, "re", 0);
 	say("more", "%s poll %s %s %s", a, b, c, get_data(pair.acc, 9, 0));
+	all_sent(pair.cli);
 	set_int(pair.cli, IPPROTO_TCP, TCP_CORK, 1);
 	a = put_data(pair.cli, "co", 0);
 	b = mask(wait_for(pair.acc, POLLIN, 30));

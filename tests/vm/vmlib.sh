@@ -102,6 +102,17 @@ vm_stream() {
 	t_check "$name: server" vm_served
 }
 
+# vm_smcr_lo: from now on connections over lo in the first network namespace are
+# SMC-R: lo has a Soft-RoCE device, and SMC-D's device is of another network.  What
+# is for the sender's own Ethernet address Soft-RoCE hands to itself; without
+# one SMC does not use the device.
+vm_smcr_lo() {
+	ip link set lo address 02:00:00:00:00:01 &&
+		modprobe rdma_rxe &&
+		rdma link add rxe0 type rxe netdev lo &&
+		"$LAB_SMCCTL" pnet add ELSEWHERE loopback-ism
+}
+
 # vm_watch: from now on each SYN and SYN-ACK that this guest sends is recorded.
 # vm_forget, then vm_seen KIND SERVER: of each KIND (syn to SERVER, synack from
 # there) since then "smc" or "plain", in order, or "none".  SERVER is ADDRESS:PORT,

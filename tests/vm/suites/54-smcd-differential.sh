@@ -7,150 +7,19 @@
 # label: vm
 #
 # The behaviours that 73-differential compares, of connections that are SMC-D on
-# both ends: the same as those of TCP, but for those listed here.  A behaviour is
-# one cause; it may show in many lines of the probe.  docs/COMPAT.md has the
-# reasons.  What is not listed must not differ, and what is listed must.
+# both ends: the same as those of TCP, but for those listed in difflib.sh and here.
 set -euo pipefail
 # shellcheck source=../vmlib.sh
 . "$SMC_SOURCE_DIR/tests/vm/vmlib.sh"
-
-families=(4 6) least=1000
-probe=("$SMC_BUILD_DIR/tests/vm/sock_diff")
-
-# differs BEHAVIOUR FAMILIES NAME...: the lines of the probe where a behaviour
-# shows.  A quoted name has braces to expand.
-declare -A behaviour_of=() may=()
-behaviours=()
-differs() {
-	local name family behaviour=$1 in=$2
-	shift 2
-	[[ " ${behaviours[*]} " = *" $behaviour "* ]] ||
-		behaviours+=("$behaviour")
-	eval "set -- ${*//\?/:}"
-	for name; do
-		for family in $in; do
-			behaviour_of[$family ${name%:}]=$behaviour
-			[[ $name != *: ]] || may[$family ${name%:}]=1
-		done
-	done
-}
-
-# A name with a ? at its end may differ: whether TCP is about to delay an
-# acknowledgement depends on time.
-live='{c_connected,c_shut_wr,c_shut_rd,c_shut_rdwr,c_peer_fin,c_peer_done,c_ended,c_reset,a_connected,a_peer_fin,a_reset}'
-
-# connect() to AF_UNSPEC does not end the connection.
-differs unspec "4 6" "state.$live.unspec" \
-	unspec.{accepted,as_listener,connected,reconnect} \
-	state.c_unspec.{bind,connect,connect_bad,epoll,poll,inode,ioctls,listen} \
-	state.c_unspec.{getpeername,getsockname,tcp_state,so_error,unspec} \
-	state.c_unspec.{fastopen,fastopen_no_addr,fastopen_options} \
-	state.c_unspec.{recv,recv_flags,recvfrom,rdwr,splice,sigpipe} \
-	state.c_unspec.{send,send_empty,send_oob,sendfile,sendto} \
-	state.c_unspec.{shutdown_rd,shutdown_rdwr,shutdown_wr} \
-	state.c_unspec.{addrform,repair,reuseport_filter,sockmap,ulp} \
-	dump.c_unspec.{ip.14,sock.28,sock.4,tcp.2,tcp.10,tcp.12?,tcp.35}
-differs unspec 4 state.c_unspec.bind_any_family
-differs unspec 6 dump.c_unspec.ipv6.{1,24,61}
-
-# What replaces TCP's operations or reaches into its queues is refused.
-differs refused "4 6" "state.$live.{ulp,repair}" \
-	state.{c_connected,c_shut_rd,a_connected}.sockmap \
-	state.c_connecting.repair tcp.{repair,repair_close} \
-	{dump.{a,c}_connected.tcp.35,len.{a,c}_connected.TCP_ULP} \
-	opt.{accepted,connected}.TCP_QUEUE_SEQ \
-	ktls.{attempt,self.back,self.setup} maps.{sockhash,sockmap}
-differs refused 6 "state.{c_connecting,$live}.addrform" \
-	tcp.addrform.{accepted,connected}
-
-# What looks at packets sees none.
-differs packets "4 6" msg.to_{accepted,client}.{timestamp,tx_timestamp} \
-	filter.{accepted,client}
-
-# The handshake is what TCP carried.
-differs handshake "4 6" tcp.{defer_accept,saved_syn} \
-	dump.c_connected.tcp.2 opt.connected.TCP_MAXSEG \
-	dump.{a,c}_connected.tcp.12? \
-	opt.{client_before,listener_before,listening}.TCP_QUICKACK?
-
-# After a reset TCP waits for close().
-differs reset "4 6" port.left_2 \
-	state.{a,c}_reset.{bind,fastopen_options,getpeername,inode} \
-	state.{a,c}_reset.{reuseport_filter,tcp_state}
-differs reset 4 state.{a,c}_reset.bind_any_family
-
-# What is sent after an urgent byte comes when that was read.
-differs urgent "4 6" oob.inline.{accepted,before,inherited}.got \
-	share.setsig.{accepted,client}
+# shellcheck source=../difflib.sh
+. "$SMC_SOURCE_DIR/tests/vm/difflib.sh"
 
 # close() with SO_LINGER waits for less.
 differs linger "4 6" end.linger_1_1.full.{after,before,inherited}
 
 t_ok $((${#behaviours[@]} > 10)) "${#behaviours[@]} behaviours differ"
-
-# run FAMILY KIND: the probe in a network namespace of its own, and what SMC
-# counted there; output to FAMILY.KIND and FAMILY.KIND.stats.
-run() {
-	# shellcheck disable=SC2016 # for the inner shell
-	unshare -n sh -c '
-		stats=$1 smcctl=$2
-		shift 2
-		"$@" || exit
-		"$smcctl" stats >"$stats"' sh "$T_TMP/$1.$2.stats" "$LAB_SMCCTL" \
-		"${probe[@]}" --listener "$2" --client "$2" --family "$1" \
-		>"$T_TMP/$1.$2" 2>&1
-}
-
-# Two at once, because most of their time they wait; not more, because some wait
-# for a time that a busy machine misses.
-for family in "${families[@]}"; do
-	run "$family" smc &
-	smc=$!
-	run "$family" tcp &
-	tcp=$!
-	t_check "$family, SMC: the probe runs" wait $smc
-	t_check "$family, TCP: the probe runs" wait $tcp
-done
-
-# counted FAMILY KIND KEY
-counted() {
-	awk -v key="$3" '$1 == key { print $2 }' "$T_TMP/$1.$2.stats"
-}
-
-for family in "${families[@]}"; do
-	clnt=$(counted "$family" smc smcd.clnt)
-	srv=$(counted "$family" smc smcd.srv)
-	t_ok $((clnt < least)) "$family: $clnt connections were SMC-D"
-	t_is "$srv" "$clnt" "$family: on both ends"
-	# where the probe asks for what SMC has not, before it connects
-	t_ok $(($(counted "$family" smc fallback.clnt) > 10)) "$family: few became TCP"
-	t_is "$(counted "$family" tcp smcd.clnt)" 0 "$family: TCP's were TCP"
-
-	# The names of lines that are not the same on both sides.
-	awk 'NR == FNR { tcp[$1] = $0; next }
-		!($1 in tcp) || tcp[$1] != $0 { print $1 }
-		{ delete tcp[$1] }
-		END { for (name in tcp) print name }' \
-		"$T_TMP/$family.tcp" "$T_TMP/$family.smc" >"$T_TMP/$family.names"
-	for behaviour in "${behaviours[@]}"; do
-		: >"$T_TMP/want"
-		: >"$T_TMP/got"
-		for name in "${!behaviour_of[@]}"; do
-			[ "${name%% *} ${behaviour_of[$name]}" = "$family $behaviour" ] ||
-				continue
-			[ -z "${may[$name]:-}" ] || continue
-			echo "${name#* }" >>"$T_TMP/want"
-			grep -xF "${name#* }" "$T_TMP/$family.names" >>"$T_TMP/got" || true
-		done
-		t_check "$family: $behaviour: where it shows" \
-			diff <(sort "$T_TMP/want") <(sort "$T_TMP/got")
-	done
-	others=0
-	while read -r name; do
-		[ -z "${behaviour_of[$family $name]:-}" ] || continue
-		others=$((others + 1))
-		t_diag "$(grep -hF -- "$name " "$T_TMP/$family.tcp" "$T_TMP/$family.smc")"
-	done <"$T_TMP/$family.names"
-	t_is "$others" 0 "$family: nothing else differs"
+for family in 4 6; do
+	diff_runs $family unshare -n
+	diff_judge $family SMC-D 1000
 done
 t_done
