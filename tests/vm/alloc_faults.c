@@ -96,7 +96,9 @@ static void failed(const char *call)
 	static const struct {
 		const char *call;
 		int err;
-	} own[] = {{"socket", ENFILE}, {"bind", EADDRINUSE}};
+	} own[] = {{"socket", ENFILE},
+		   {"finit_module", ENFILE},
+		   {"bind", EADDRINUSE}};
 	bool known = false;
 	int err = errno;
 
@@ -173,11 +175,8 @@ static long get(const struct injector *in, const char *name)
 	return atol(text);
 }
 
-/*
- * TCP does not try again to send a FIN for which it has no memory: the peer waits
- * for ever.  That is no fault of SMC.
- */
-static void reject_fin(const struct injector *in)
+/* What is called through the kernel's function @symbol does not fail. */
+static void spare(const struct injector *in, const char *symbol)
 {
 	unsigned long address, start = 0, end = 0;
 	char name[128], line[256];
@@ -190,12 +189,12 @@ static void reject_fin(const struct injector *in)
 			continue;
 		if (start)
 			end = address;
-		else if (!strcmp(name, "tcp_send_fin"))
+		else if (!strcmp(name, symbol))
 			start = address;
 	}
 	fclose(symbols);
 	if (!end)
-		die("tcp_send_fin");
+		die(symbol);
 	set_number(in, "reject-start", start);
 	set_number(in, "reject-end", end);
 }
@@ -211,7 +210,11 @@ static struct injector *new_injector(struct injector *in, const char *name)
 	set(in, "stacktrace-depth", DEPTH);
 	set(in, "require-start", MODULES_START);
 	set(in, "require-end", MODULES_END);
-	reject_fin(in);
+	/*
+	 * TCP does not try again to send a FIN for which it has no memory: the
+	 * peer waits for ever.  That is no fault of SMC.
+	 */
+	spare(in, "tcp_send_fin");
 	return in;
 }
 
@@ -965,6 +968,9 @@ static void load(const char *file)
 	int fd, nth_fd;
 
 	start(0);
+	/* If this fails, the kernel itself forgets the name of the cache. */
+	spare(slab, "sysfs_slab_add");
+	spare(page, "sysfs_slab_add");
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	nth_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	if (fd < 0 || nth_fd < 0)
@@ -986,7 +992,7 @@ static void load(const char *file)
 		fired = !atoi(text);
 		outcome->faults += fired;
 	}
-	report("loading", "", 50);
+	report("loading", "", 40);
 }
 
 int main(int argc, char **argv)

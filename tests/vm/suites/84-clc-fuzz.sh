@@ -17,7 +17,7 @@ set -euo pipefail
 
 programs=$SMC_BUILD_DIR/tests/vm
 count=15000 flight=300
-[ "$LAB_PROFILE" != debug ] || count=3000 flight=120
+[ "$LAB_PROFILE" != debug ] || count=2000 flight=120
 count=${SMC_FUZZ:-$count}
 seed=${SMC_FUZZ_SEED:-1}
 half=$((count / 2))
