@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -291,6 +292,19 @@ static int ueid_equal(const char *eid, void *arg)
 	return !strncmp(eid, arg, SMC_MAX_EID_LEN);
 }
 
+/* Sends @msg if it is @complete, and frees it and @sk. */
+static int finish(struct nl_sock *sk, struct nl_msg *msg, bool complete)
+{
+	int rc = -ENOMEM;
+
+	if (complete)
+		rc = transact(sk, msg, NULL);
+	else
+		nlmsg_free(msg);
+	nl_socket_free(sk);
+	return rc;
+}
+
 int smcnl_ueid_add(const char *name)
 {
 	char padded[SMC_MAX_EID_LEN + 1];
@@ -311,14 +325,8 @@ int smcnl_ueid_add(const char *name)
 	rc = genl_request(SMC_NETLINK_ADD_UEID, NLM_F_ACK, &sk, &msg);
 	if (rc)
 		return rc;
-	if (nla_put_string(msg, SMC_NLA_EID_TABLE_ENTRY, padded) < 0) {
-		nlmsg_free(msg);
-		rc = -ENOMEM;
-	} else {
-		rc = transact(sk, msg, NULL);
-	}
-	nl_socket_free(sk);
-	return rc;
+	return finish(sk, msg,
+		      !nla_put_string(msg, SMC_NLA_EID_TABLE_ENTRY, padded));
 }
 
 int smcnl_ueid_flush(void)
@@ -328,11 +336,7 @@ int smcnl_ueid_flush(void)
 	int rc;
 
 	rc = genl_request(SMC_NETLINK_FLUSH_UEID, NLM_F_ACK, &sk, &msg);
-	if (rc)
-		return rc;
-	rc = transact(sk, msg, NULL);
-	nl_socket_free(sk);
-	return rc;
+	return rc ?: finish(sk, msg, true);
 }
 
 int smcnl_pnet_add(const char *name, const char *device)
@@ -345,15 +349,9 @@ int smcnl_pnet_add(const char *name, const char *device)
 			    SMC_PNETID_ADD, NLM_F_ACK, &sk, &msg);
 	if (rc)
 		return rc;
-	if (nla_put_string(msg, SMC_PNETID_NAME, name) < 0 ||
-	    nla_put_string(msg, SMC_PNETID_IBNAME, device) < 0) {
-		nlmsg_free(msg);
-		rc = -ENOMEM;
-	} else {
-		rc = transact(sk, msg, NULL);
-	}
-	nl_socket_free(sk);
-	return rc;
+	return finish(sk, msg,
+		      !nla_put_string(msg, SMC_PNETID_NAME, name) &&
+			      !nla_put_string(msg, SMC_PNETID_IBNAME, device));
 }
 
 struct conn_dump {

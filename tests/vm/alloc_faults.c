@@ -261,23 +261,6 @@ struct kind {
 
 static char sent[PAYLOAD], got[PAYLOAD];
 
-static struct addr loopback(int family, int port)
-{
-	struct addr addr = {.len = sizeof(addr.in6)};
-
-	if (family == AF_INET) {
-		addr.in.sin_family = AF_INET;
-		addr.in.sin_port = htons(port);
-		addr.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		addr.len = sizeof(addr.in);
-		return addr;
-	}
-	addr.in6.sin6_family = AF_INET6;
-	addr.in6.sin6_port = htons(port);
-	addr.in6.sin6_addr = in6addr_loopback;
-	return addr;
-}
-
 static int family_of(const struct kind *kind)
 {
 	return kind->v6 ? AF_INET6 : AF_INET;
@@ -298,7 +281,7 @@ static int new_listener(const struct kind *kind, struct addr *ret_addr)
 {
 	int fd = new_socket(family_of(kind), kind->server);
 
-	*ret_addr = loopback(family_of(kind), 0);
+	*ret_addr = loopback_addr(family_of(kind), 0);
 	if (fd < 0)
 		return -1;
 	if ((!kind->server_declines ||
@@ -608,7 +591,7 @@ static void options(const struct kind *kind)
 					     sizeof(size)));
 		good("SMC_USE",
 		     setsockopt(fd, SOL_SMC, SMC_USE, &tcp, sizeof(tcp)));
-		addr = loopback(family_of(kind), 0);
+		addr = loopback_addr(family_of(kind), 0);
 		if (good("bind", bind(fd, &addr.sa, addr.len)) &&
 		    good("listen", listen(fd, 5)))
 			good("listen again", listen(fd, 9));

@@ -313,7 +313,7 @@ void clc_take_packet(const struct packet *p)
 }
 
 /* The device, with the kernel's address on it. */
-uint32_t clc_open_tun(long net)
+uint32_t clc_open_tun(unsigned char net)
 {
 	uint32_t network = 0x0a580000 + (net << 8);
 	struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI};
@@ -321,7 +321,7 @@ uint32_t clc_open_tun(long net)
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
 	clc_tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "clc%ld", net);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "clc%u", net);
 	/* It stays: its end holds the lock of all network devices for long, and
 	 * handshakes need that.
 	 */

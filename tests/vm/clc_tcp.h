@@ -48,7 +48,7 @@ extern int clc_tun;
 extern int clc_offers; /* SYN and SYN-ACK have the option of SMC */
 
 /* Makes the device; returns the network it is for, 10.88.NET.0. */
-uint32_t clc_open_tun(long net);
+uint32_t clc_open_tun(unsigned char net);
 void clc_make_conns(long count);
 /* A connection that is NONE as one in @state, or NULL if there is none. */
 struct conn *clc_open(int state, uint32_t host, uint16_t own, uint16_t kernel);

@@ -21,6 +21,23 @@ struct addr {
 	socklen_t len;
 };
 
+static inline struct addr loopback_addr(int family, int port)
+{
+	struct addr addr = {.len = sizeof(addr.in6)};
+
+	if (family == AF_INET) {
+		addr.in.sin_family = AF_INET;
+		addr.in.sin_port = htons(port);
+		addr.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		addr.len = sizeof(addr.in);
+		return addr;
+	}
+	addr.in6.sin6_family = AF_INET6;
+	addr.in6.sin6_port = htons(port);
+	addr.in6.sin6_addr = in6addr_loopback;
+	return addr;
+}
+
 static inline void nap(int ms)
 {
 	poll(NULL, 0, ms);

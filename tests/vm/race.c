@@ -15,11 +15,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "smc_uapi.h"
@@ -140,6 +142,33 @@ static void do_turn(void)
 	connect(listener, (struct sockaddr *)&addr, addr_len);
 }
 
+static void do_shutdown(void)
+{
+	shutdown(client, SHUT_RDWR);
+}
+
+/* A process that has the sockets as well is killed, wherever it is then. */
+static void do_kill(void)
+{
+	struct pollfd fds[] = {{client, POLLPRI, 0}, {listener, POLLPRI, 0}};
+	static atomic_uint asked;
+	pid_t pid;
+
+	/* It takes longer than all the rest. */
+	if (atomic_fetch_add(&asked, 1) % 16)
+		return;
+	pid = fork();
+	if (!pid) {
+		do_accept();
+		poll(fds, 2, 1000);
+		_exit(0);
+	}
+	if (pid < 0)
+		die("fork");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 static void do_close(void)
 {
 	close(client);
@@ -151,9 +180,10 @@ static void do_close_listener(void)
 }
 
 static void (*const deeds[])(void) = {
-	do_connect, do_fastopen,     do_use_tcp, do_use_smc, do_ulp,
-	do_options, do_data,	     do_poll,	 do_accept,  do_unspec,
-	do_restart, do_listener_ulp, do_turn,	 do_close,   do_close_listener,
+	do_connect, do_fastopen,       do_use_tcp, do_use_smc,	do_ulp,
+	do_options, do_data,	       do_poll,	   do_accept,	do_unspec,
+	do_restart, do_listener_ulp,   do_turn,	   do_shutdown, do_kill,
+	do_close,   do_close_listener,
 };
 
 #define DEEDS (sizeof(deeds) / sizeof(deeds[0]))

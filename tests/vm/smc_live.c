@@ -95,18 +95,9 @@ const char *res(long rc)
  */
 struct addr any_addr(int port)
 {
-	struct addr addr = {.len = sizeof(addr.in6)};
+	struct addr addr =
+		loopback_addr(family == V4 ? AF_INET : AF_INET6, port);
 
-	if (family == V4) {
-		addr.in.sin_family = AF_INET;
-		addr.in.sin_port = htons(port);
-		addr.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		addr.len = sizeof(addr.in);
-		return addr;
-	}
-	addr.in6.sin6_family = AF_INET6;
-	addr.in6.sin6_port = htons(port);
-	addr.in6.sin6_addr = in6addr_loopback;
 	if (family == MAPPED)
 		inet_pton(AF_INET6, "::ffff:127.0.0.1", &addr.in6.sin6_addr);
 	return addr;

@@ -100,16 +100,6 @@ static void test_connect_epoll(struct pair *p)
 	chat(p->me, p->peer);
 }
 
-/* One connection may wait then. */
-static void test_backlog_0(struct pair *p)
-{
-	int lsk = listen_at(socket_of(with_smc, 0), &p->listener);
-
-	is(res(listen(lsk, 0)), "0", "listen");
-	pair_connect(p, lsk, socket_of(with_smc, 0));
-	chat(p->me, p->peer);
-}
-
 static void test_connect_again(struct pair *p)
 {
 	is(res(connect(p->me, &p->listener.sa, p->listener.len)), "EISCONN",
@@ -1311,7 +1301,6 @@ const struct test conn_tests[] = {
 	{"connect, non-blocking", test_connect_nonblock, NO_PAIR},
 	{"connect, edge-triggered", test_connect_epoll, NO_PAIR},
 	{"connect again", test_connect_again, BOTH_ENDS},
-	{"listen() with a backlog of 0", test_backlog_0, NO_PAIR},
 	{"options of accepted sockets", test_inherit, NO_PAIR},
 	{"names", test_names, BOTH_ENDS},
 	{"smc_diag", test_smc_diag, BOTH_ENDS | OF_SMC},

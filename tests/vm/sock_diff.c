@@ -128,21 +128,13 @@ bool side_is_v4(enum side side)
 /* What @side binds to; the client's is what it connects to as well. */
 struct addr side_addr(enum side side, int port)
 {
-	struct addr addr = {.len = sizeof(addr.in6)};
+	bool v4 = side_is_v4(side);
+	struct addr addr = loopback_addr(v4 ? AF_INET : AF_INET6, port);
 
-	if (side_is_v4(side)) {
-		addr.in.sin_family = AF_INET;
-		addr.in.sin_port = htons(port);
-		addr.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		addr.len = sizeof(addr.in);
-		return addr;
-	}
-	addr.in6.sin6_family = AF_INET6;
-	addr.in6.sin6_port = htons(port);
-	if (family == V6)
-		addr.in6.sin6_addr = in6addr_loopback;
-	else if (family == MAPPED)
+	if (!v4 && family == MAPPED)
 		inet_pton(AF_INET6, "::ffff:127.0.0.1", &addr.in6.sin6_addr);
+	else if (!v4 && family == DUAL)
+		addr.in6.sin6_addr = in6addr_any;
 	return addr;
 }
 
