@@ -70,6 +70,7 @@ struct outcome {
 };
 
 static struct outcome *outcome;
+static const char *running; /* the name of what runs, in a process of its own */
 
 /*
  * Judging
@@ -79,11 +80,15 @@ static struct outcome *outcome;
 __attribute__((format(printf, 1, 2))) static void wrong(const char *fmt, ...)
 {
 	va_list args;
+	int n = 0;
 
 	if (outcome->wrong[0])
 		return;
+	if (running)
+		n = snprintf(outcome->wrong, sizeof(outcome->wrong),
+			     "%s: ", running);
 	va_start(args, fmt);
-	vsnprintf(outcome->wrong, sizeof(outcome->wrong), fmt, args);
+	vsnprintf(outcome->wrong + n, sizeof(outcome->wrong) - n, fmt, args);
 	va_end(args);
 }
 
@@ -92,13 +97,14 @@ static void failed(const char *call)
 {
 	static const int clean[] = {ENOMEM,	  ENOBUFS,   ECONNRESET,
 				    ECONNABORTED, ETIMEDOUT, EPIPE};
-	/* so says TCP, and whoever has no memory for an inode */
+	/* so says TCP, whoever has no memory for an inode, and IPv6 of a route */
 	static const struct {
 		const char *call;
 		int err;
 	} own[] = {{"socket", ENFILE},
 		   {"finit_module", ENFILE},
-		   {"bind", EADDRINUSE}};
+		   {"bind", EADDRINUSE},
+		   {"connect", ENETUNREACH}};
 	bool known = false;
 	int err = errno;
 
@@ -175,28 +181,47 @@ static long get(const struct injector *in, const char *name)
 	return atol(text);
 }
 
-/* What is called through the kernel's function @symbol does not fail. */
-static void spare(const struct injector *in, const char *symbol)
+/* What is called through the kernel's function @symbol is to fail, and nothing else
+ * is ("require"), or does not fail ("reject").
+ */
+static void range(const struct injector *in, const char *kind,
+		  const char *symbol)
 {
-	unsigned long address, start = 0, end = 0;
+	unsigned long address, start = 0, end = ULONG_MAX;
 	char name[128], line[256];
 	FILE *symbols = fopen("/proc/kallsyms", "re");
 
 	if (!symbols)
 		die("kallsyms");
-	while (!end && fgets(line, sizeof(line), symbols)) {
-		if (sscanf(line, "%lx %*c %127s", &address, name) != 2)
-			continue;
-		if (start)
-			end = address;
-		else if (!strcmp(name, symbol))
-			start = address;
+	/* It ends where the next one begins.  Those of modules are in no order. */
+	for (int pass = 0; pass < 2; pass++, rewind(symbols)) {
+		while (fgets(line, sizeof(line), symbols)) {
+			if (sscanf(line, "%lx %*c %127s", &address, name) != 2)
+				continue;
+			if (!pass && !strcmp(name, symbol))
+				start = address;
+			if (pass && address > start && address < end)
+				end = address;
+		}
+		if (!start)
+			die(symbol);
 	}
 	fclose(symbols);
-	if (!end)
-		die(symbol);
-	set_number(in, "reject-start", start);
-	set_number(in, "reject-end", end);
+	snprintf(name, sizeof(name), "%s-start", kind);
+	set_number(in, name, start);
+	snprintf(name, sizeof(name), "%s-end", kind);
+	set_number(in, name, end);
+}
+
+static void spare(const struct injector *in, const char *symbol)
+{
+	range(in, "reject", symbol);
+}
+
+static void modules(const struct injector *in)
+{
+	set(in, "require-start", MODULES_START);
+	set(in, "require-end", MODULES_END);
 }
 
 /* Faults of whom SMC's modules called, in any context. */
@@ -208,8 +233,7 @@ static struct injector *new_injector(struct injector *in, const char *name)
 	set(in, "verbose", "0");
 	set(in, "ignore-gfp-wait", "N");
 	set(in, "stacktrace-depth", DEPTH);
-	set(in, "require-start", MODULES_START);
-	set(in, "require-end", MODULES_END);
+	modules(in);
 	/*
 	 * TCP does not try again to send a FIN for which it has no memory: the
 	 * peer waits for ever.  That is no fault of SMC.
@@ -725,7 +749,9 @@ static void run(const struct kind *kind)
 	long start = now_ms();
 
 	alarm(RUN_S);
+	running = kind->name;
 	(kind->run ?: connection)(kind);
+	running = NULL;
 	outcome->runs++;
 	if (now_ms() - start > outcome->slowest)
 		outcome->slowest = now_ms() - start;
@@ -773,7 +799,7 @@ static void first(const struct kind *kind, struct injector *in)
 	long left = 0;
 
 	set(in, "interval", "1");
-	for (unsigned int n = 1; !left && !outcome->wrong[0]; n++) {
+	for (unsigned int n = 1; (n <= 8 || !left) && !outcome->wrong[0]; n++) {
 		set_number(in, "times", n);
 		set(in, "probability", "100");
 		run(kind);
@@ -781,6 +807,27 @@ static void first(const struct kind *kind, struct injector *in)
 		left = get(in, "times");
 		outcome->faults += n - left;
 	}
+}
+
+/* There is no memory for what a handshake begins with, and a moment later there
+ * still is none.
+ */
+static void twice(const struct kind *kind, struct injector *in)
+{
+	long begun = now_ms();
+
+	range(in, "require", "smc_inet_new");
+	set(in, "interval", "1");
+	set(in, "times", "2");
+	set(in, "probability", "100");
+	run(kind);
+	set(in, "probability", "0");
+	modules(in);
+	outcome->faults += 2 - get(in, "times");
+	if (outcome->smc != 2)
+		wrong("no SMC");
+	if (now_ms() - begun > 3000)
+		wrong("%ld ms for two connections", now_ms() - begun);
 }
 
 static void start(unsigned int nr)
@@ -1004,6 +1051,7 @@ int main(int argc, char **argv)
 			judge(&kinds[i], "", kinds[i].is_smc ? 20 : 1, slab,
 			      each);
 	if (!*only) {
+		judge(&kinds[0], ": no context", 1, slab, twice);
 		judge(&kinds[0], ": pages", 5, page, first);
 		storm(slab, "1", 100, 20);
 		storm(slab, "5", 50, 50);

@@ -102,6 +102,26 @@ vm_stream() {
 	t_check "$name: server" vm_served
 }
 
+# vm_points TITLE FILE: what a program of the guest found.  Each of its lines "ok NAME"
+# and "not ok NAME" is a point of this test, one "# TEXT" a remark, and its last is
+# "done" and the number of points, which is left in vm_points.
+vm_points() {
+	local title=$1 line text
+	vm_points=0
+	while IFS= read -r line; do
+		text=${line#not }
+		case $line in
+		"ok "* | "not ok "*)
+			vm_points=$((vm_points + 1))
+			t_ok "$([[ $line = ok* ]] && echo 0 || echo 1)" \
+				"$title: ${text#ok }"
+			;;
+		*) t_diag "${line#\# }" ;;
+		esac
+	done <"$2"
+	t_is "$(tail -n 1 "$2")" "done $vm_points" "$title: the program ran to its end"
+}
+
 # vm_smcr_lo: from now on connections over lo in the first network namespace are
 # SMC-R: lo has a Soft-RoCE device, and SMC-D's device is of another network.  What
 # is for the sender's own Ethernet address Soft-RoCE hands to itself; without

@@ -17,25 +17,6 @@ live=$SMC_BUILD_DIR/tests/vm/smc_live
 runs=("smc 4" "smc 6" "smc mapped" "tcp 4" "tcp 6")
 [ "$LAB_PROFILE" != debug ] || runs=("smc 4" "smc 6")
 
-# judge TITLE FILE: each line of the program's as a point.
-judge() {
-	local title=$1 line points=0 name
-	while IFS= read -r line; do
-		name=${line#not } name=${name#ok }
-		case $line in
-		"ok "* | "not ok "*) ;;
-		*)
-			t_diag "${line#\# }"
-			continue
-			;;
-		esac
-		points=$((points + 1))
-		t_ok "$([[ $line = ok* ]] && echo 0 || echo 1)" "$title: $name"
-	done <"$2"
-	t_is "$(tail -n 1 "$2")" "done $points" "$title: the program ran to its end"
-	t_ok $((points < 100)) "$title: $points behaviours"
-}
-
 # At once: most of their time they wait.
 run_all() {
 	local run proto family
@@ -45,7 +26,8 @@ run_all() {
 	done
 	wait
 	for run; do
-		judge "$run" "$T_TMP/$run"
+		vm_points "$run" "$T_TMP/$run"
+		t_ok $((vm_points < 100)) "$run: $vm_points behaviours"
 	done
 }
 

@@ -16,22 +16,12 @@ set -euo pipefail
 
 faults=$SMC_BUILD_DIR/tests/vm/alloc_faults
 
-# judge NAME ARGUMENTS...: each line of the program's as a point.
+# judge NAME ARGUMENTS...
 judge() {
-	local name=$1 line text points=0
+	local name=$1
 	shift
 	"$faults" "$@" >"$T_TMP/$name" 2>&1 || true
-	while IFS= read -r line; do
-		text=${line#not }
-		case $line in
-		"ok "* | "not ok "*)
-			points=$((points + 1))
-			t_ok "$([[ $line = ok* ]] && echo 0 || echo 1)" "$name: ${text#ok }"
-			;;
-		*) t_diag "${line#\# }" ;;
-		esac
-	done <"$T_TMP/$name"
-	t_is "$(tail -n 1 "$T_TMP/$name")" "done $points" "$name: the program ran to its end"
+	vm_points "$name" "$T_TMP/$name"
 }
 
 # What the checkers themselves need is not to fail: they would give up.
@@ -48,7 +38,7 @@ judge faults
 vm_stream 7000 afterwards 127.0.0.1 127.0.0.1 blocking 100000 \
 	env PROBE_OPTIONS="--proto smc" -- env PROBE_OPTIONS="--proto smc"
 t_smc afterwards SMC-D "$T_TMP/clnt.end" 200000
-t_check "no connection is left" vm_until 60 sh -c "! '$LAB_SMCCTL' conns | grep ."
+t_check "no connection is left" vm_until 60 vm_conns 0
 rmmod smc_diag
 t_check "the module can be unloaded" vm_unload
 judge load load "$LAB_SMC_DIR/smc.ko"
