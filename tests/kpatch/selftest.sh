@@ -289,8 +289,12 @@ ported
 rm "$k/port/6.1/"*
 finds "half a port pair" ports "port/6.1/0101-add_a.patch: does not exist (*)"
 ported
-sed 's/^@@.*/& int z;/; s/^ int b;/ int B;/' "$k/port/6.12/${m1##*/}" >"$k/port/6.1/${m1##*/}"
-finds "an equal port pair" ports "port/6.1/0101-*: differs from port/6.12/0101-* in context only (*)"
+sed 's/^@@.*/& int z;/' "$k/port/6.12/${m1##*/}" >"$k/port/6.1/${m1##*/}"
+finds "an equal port pair" ports "port/6.1/0101-*: is right for 6.12 as well (*)"
+ported
+t_is "$("$kpatch" ports | grep -v '^ ')" "${m1##*/}:" "the pair is shown"
+t_like "$("$kpatch" ports)" "*-+int a1*++int a_1*" "how it differs is shown"
+fresh
 ported
 sed -i '/0602/d' "$k/series-6.1"
 finds "alone in one series, without a reason" files "series-6.12: in-tree/0602-* is not in series-6.1 (*)"

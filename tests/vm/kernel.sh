@@ -69,10 +69,11 @@ lab_make_image() {
 
 # lab_make_headers TMP KREL ENTRY
 lab_make_headers() {
-	local tmp=$1 krel=$2 entry=$3 flavour=${2##*-}
+	local tmp=$1 krel=$2 entry=$3 flavour=${2##*-} parts
 	local common=${krel%-"$flavour"}
-	lab_unpack "$tmp" "linux-headers-$krel" "linux-headers-$common-common" \
-		"linux-kbuild-$common" || return 1
+	mapfile -t parts < <(lab_depends "linux-headers-$krel" |
+		grep -E '^linux-(headers|kbuild)-')
+	lab_unpack "$tmp" "linux-headers-$krel" "${parts[@]}" || return 1
 	# The packages name each other by their installed place.
 	printf 'include %s/usr/src/linux-headers-%s-common/Makefile\n' \
 		"$lab_cache/$entry" "$common" \
@@ -82,10 +83,21 @@ lab_make_headers() {
 	rm -f "$tmp/usr/src/linux-headers-$krel/vmlinux"
 }
 
+# lab_base BASE: its line of kernel-patches/bases, false if there is none.
+lab_base() {
+	awk -v base="$1" '$1 == base { print; found = 1 } END { exit !found }' \
+		"$lab_patches/bases"
+}
+
+# lab_depends PACKAGE: what it depends on, in the archive.
+lab_depends() {
+	apt-cache depends "$1" | awk '$1 == "Depends:" { print $2 }'
+}
+
 lab_make_source() {
-	local tmp=$1 base=$2
-	lab_unpack "$tmp/package" "linux-source-$base" || return 1
-	tar -xJf "$tmp/package/usr/src/linux-source-$base.tar.xz" -C "$tmp" \
+	local tmp=$1 package=$2
+	lab_unpack "$tmp/package" "$package" || return 1
+	tar -xJf "$tmp/package/usr/src/$package.tar.xz" -C "$tmp" \
 		--strip-components=1 || return 1
 	rm -r "${tmp:?}/package"
 }
@@ -97,9 +109,9 @@ lab_make_initrd() {
 	gcc -std=gnu11 -D_GNU_SOURCE -O2 -Wall -static -o "$tmp/root/init" \
 		"$lab_vm/init.c" || return 1
 	while read -r _ path _; do
-		xz -dc "$path" >"$tmp/root/modules/$n-$(basename "$path" .xz)"
+		xz -dcf "$path" >"$tmp/root/modules/$n-$(basename "$path" .xz)"
 		n=$((n + 1))
-	done < <(for m in virtio_pci 9pnet_virtio 9p overlay; do
+	done < <(for m in virtio_pci virtio_console 9pnet_virtio 9p overlay; do
 		modprobe --show-depends -d "$image" -S "$krel" "$m"
 	done | awk '$1 == "insmod" && !seen[$2]++')
 	(cd "$tmp/root" && find . | cpio -o -H newc --quiet | gzip -1) \
@@ -216,17 +228,16 @@ lab_inputs() {
 # BASE into the cache, for PROFILE debug also the checking kernel made from its
 # source, and writes the names of the entries to STAMP.
 lab_kernel_prepare() {
-	local base=$1 profile=$2 stamp=$3 image krel version source other build
+	local base=$1 profile=$2 stamp=$3 image krel version source other build package
 	local initrd smc_lo smc_inet splat nginx postgres
-	image=$(apt-cache depends "linux-image-$base-amd64" |
-		awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2 }')
-	krel=${image#linux-image-}
-	[ -n "$krel" ] || {
-		lab_say "the archive has no linux-image-$base-amd64"
+	read -r _ other _ package _ < <(lab_base "$base")
+	image=$(lab_depends "$other" | grep '^linux-image-') || {
+		lab_say "the archive has no $other"
 		return 1
 	}
+	krel=${image#linux-image-}
 	version=$(lab_candidate "$image")
-	for other in "linux-headers-$krel" "linux-source-$base"; do
+	for other in "linux-headers-$krel" "$package"; do
 		[ "$(lab_candidate "$other")" = "$version" ] || {
 			lab_say "$other is not of version $version"
 			return 1
@@ -234,7 +245,7 @@ lab_kernel_prepare() {
 	done
 
 	source=linux-$version
-	lab_entry "$source" lab_make_source "$base" || return 1
+	lab_entry "$source" lab_make_source "$package" || return 1
 	source=$lab_cache/$source
 	case $profile in
 	fast)

@@ -120,10 +120,13 @@ wrong() {
 	lab 2 "$name" "$@"
 	t_is "$(cat "$T_TMP/err")" "lab: $message" "$name: one line"
 }
-wrong "base 6.1" "--base 6.1 is not there yet; there is: 6.12" run --base 6.1 -- true
+wrong "no such module for a base" "6.1 has no SMC-D loopback device" \
+	run --base 6.1 --smc stock-lo -- true
+wrong "another server without a pair" "--server-base and --server-smc need --pair" \
+	run --server-base 6.1 -- true
 wrong "unknown module" "unknown module 'outlet' (inet, stock or stock-lo)" run --smc outlet -- true
 wrong "unknown profile" "unknown profile 'slow' (fast or debug)" run --profile slow -- true
-wrong "unknown base" "unknown base '5.10' (6.12)" run --base 5.10 -- true
+wrong "unknown base" "unknown base '5.10' (6.12 6.1)" run --base 5.10 -- true
 wrong "unknown option" "unknown option '--fast' (tests/lab --help)" run --fast -- true
 wrong "no value" "--timeout needs a value" run --timeout
 wrong "bad number" "--timeout: '1x' is not a number from 1 to 99999" run --timeout 1x -- true

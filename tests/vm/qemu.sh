@@ -3,8 +3,8 @@
 #
 # Starts lab guests and collects their verdicts.  Sourced by tests/lab, which
 # sets lab_cache, lab_vm, lab_dir (the private directory of this run), the
-# opt_* variables, and what the stamp of BASE and PROFILE names.
-# shellcheck disable=SC2154 # the variables just named
+# opt_* variables.
+# shellcheck disable=SC2154 # the variables just named, and those of a stamp
 #
 # TCG always: a /dev/kvm that opens proves nothing, and instruction counts
 # need TCG.  Debian's kernel patches its text whenever a static key changes, and
@@ -12,22 +12,32 @@
 # that text_poke_bp() removed ("Oops: int3"): its processors share one thread.
 # The checking kernel has no static keys, so there they run at once.
 
+# lab_guest_use ROLE: sets base and smc to the kernel and the module of that guest, and
+# what the stamp of the kernel names.
+lab_guest_use() {
+	base=$opt_base smc=$opt_smc
+	[ "$1" != server ] || base=$opt_server_base smc=$opt_server_smc
+	# shellcheck disable=SC1090 # written by lab_kernel_prepare
+	. "$(lab_stamp "$base")"
+}
+
 # lab_guest_files ROLE COMMAND...: what the guest's init reads.
 lab_guest_files() {
-	local role=$1 dir=$lab_dir/$1 env smc
+	local role=$1 dir=$lab_dir/$1 env base smc module
 	shift
+	lab_guest_use "$role"
 	mkdir "$dir"
 	printf '%s\0' "$@" >"$dir/argv"
 	pwd >"$dir/cwd.line"
 	tr -d '\n' <"$dir/cwd.line" >"$dir/cwd"
 	printf '%s' "$lab_vm/setup.sh" >"$dir/setup"
 	cp "$lab_vm/patterns" "$dir/patterns"
-	case $opt_smc in
-	inet) smc=$smc_inet ;;
-	*) smc=$smc_lo ;;
+	case $smc in
+	inet) module=$smc_inet ;;
+	*) module=$smc_lo ;;
 	esac
-	env=(LAB_SMC="$opt_smc" LAB_PROFILE="$opt_profile"
-		LAB_SMC_DIR="$lab_cache/$smc"
+	env=(LAB_BASE="$base" LAB_SMC="$smc" LAB_PROFILE="$opt_profile"
+		LAB_SMC_DIR="$lab_cache/$module"
 		LAB_SELFTEST="$lab_cache/$smc_inet/smc_inet"
 		LAB_NGINX="$lab_cache/$nginx/usr/sbin/nginx"
 		LAB_POSTGRES="$lab_cache/$postgres"
@@ -43,7 +53,8 @@ lab_guest_files() {
 
 # lab_guest_args ROLE: sets the array guest_args.
 lab_guest_args() {
-	local role=$1 dir=$lab_dir/$1 port append cpus=2 threads=single
+	local role=$1 dir=$lab_dir/$1 port append cpus=2 threads=single base smc
+	lab_guest_use "$role"
 	append="console=ttyS0 loglevel=6 panic=-1 panic_on_warn=1 oops=panic"
 	append+=" hung_task_panic=1 log_buf_len=4M net.ifnames=0"
 	append+=" maxcpus=1 noreplace-smp" # init starts the others

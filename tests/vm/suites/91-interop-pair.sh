@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# bases: 6.12
+# bases: 6.12 6.1/6.12
 # smc: inet
 # profiles: fast
 # lab: --pair --ready 7099
 # label: pair
 #
-# The module against Debian's own on the other guest ("server"), over SMC-R, in
-# both directions, with AF_SMC and mainline's IPPROTO_SMC there; TCP when the
+# The module against 6.12's own on the other guest ("server"), over SMC-R, in both
+# directions, with AF_SMC and mainline's IPPROTO_SMC there; TCP when the
 # EIDs differ, with the reason on either side.
 set -euo pipefail
 # shellcheck source=../vmlib.sh
