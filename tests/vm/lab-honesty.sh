@@ -120,7 +120,7 @@ wrong() {
 	lab 2 "$name" "$@"
 	t_is "$(cat "$T_TMP/err")" "lab: $message" "$name: one line"
 }
-wrong "no such module for a base" "6.1 has no SMC-D loopback device" \
+wrong "no such module for a base" "Debian's 6.1 has no SMC-D loopback device" \
 	run --base 6.1 --smc stock-lo -- true
 wrong "another server without a pair" "--server-base and --server-smc need --pair" \
 	run --server-base 6.1 -- true

@@ -3,6 +3,7 @@
 # bases: 6.12 6.1
 # smc: inet
 # profiles: fast debug
+# not: 6.1.debug
 # lab:
 # label: vm
 #
