@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# bases: 6.12 6.1
+# bases: 6.12
 # smc: inet
 # profiles: fast debug
-# not: 6.1.debug
 # lab:
 # label: vm
 #
