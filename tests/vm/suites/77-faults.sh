@@ -3,7 +3,7 @@
 # bases: 6.12 6.1
 # smc: inet stock-lo
 # profiles: fast debug
-# not: 6.1.stock-lo stock-lo.debug 6.1.debug
+# not: 6.1.stock-lo 6.1.debug
 # lab:
 # label: vm
 #
