@@ -129,16 +129,16 @@ lab_make_modules() {
 }
 
 # lab_make_smc TMP BUILD ARG...: net/smc as "prepare ARG..." makes it, and the
-# module that lies to it.  Its source stays beside it.
+# module of probes for it.  Its source stays beside it.
 lab_make_smc() {
 	local tmp=$1 build=$2 test
 	shift 2
 	lab_say "building net/smc for ${build##*/}"
 	lab_quietly "$lab_dkms/prepare" "$@" "$tmp/src" || return 1
 	lab_make_modules "$tmp" "$build" || return 1
-	cp -r "$lab_vm/labcdc" "$tmp/labcdc"
-	lab_quietly make M="$tmp/labcdc" -C "$build" modules || return 1
-	mv "$tmp/labcdc/labcdc.ko" "$tmp" && rm -r "$tmp/labcdc"
+	cp -r "$lab_vm/labprobe" "$tmp/labprobe"
+	lab_quietly make M="$tmp/labprobe" -C "$build" modules || return 1
+	mv "$tmp/labprobe/labprobe.ko" "$tmp" && rm -r "$tmp/labprobe"
 	(cd "$tmp/src" && rm -rf ./*.o ./*.mod* .*.cmd ./*.symvers modules.order)
 	# The second directory is where their "../../" leads to the harness.
 	for test in "$tmp/src/selftests"/*.c; do
@@ -211,7 +211,7 @@ lab_module_hash() {
 	{
 		echo "$@"
 		gcc --version
-		cat "$lab_dkms"/* "$lab_vm/labcdc"/*
+		cat "$lab_dkms"/* "$lab_vm/labprobe"/*
 		if [ "${1:-}" != stock-lo ]; then
 			(cd "$lab_patches" && lab_series "$base" module | xargs -r cat)
 		fi
@@ -220,7 +220,7 @@ lab_module_hash() {
 
 # Of all in this tree that goes into the cache.
 lab_inputs() {
-	find "$lab_patches" "$lab_vm"/{kernel.sh,init.c,debug.config,labcdc,labsplat} -type f \
+	find "$lab_patches" "$lab_vm"/{kernel.sh,init.c,debug.config,labprobe,labsplat} -type f \
 		-print0 | sort -z | xargs -0 sha256sum | lab_hash
 }
 

@@ -6,8 +6,8 @@
  *
  * Exits with 0 if the kernel does as TCP does, with 1, and says what it does
  * instead, if it does not, and with 2 if nothing can be said.  Cases: see main();
- * those of cursors want the module labcdc, dead_child wants peers that reset their
- * handshake with port 7000.
+ * those of cursors and poll_stale want the module labprobe, dead_child wants peers
+ * that reset their handshake with port 7000, poll_stale a server that declines.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -455,19 +455,27 @@ static void peer_name(void)
 	want("recv", "1", recv(p.client, &c, 1, 0));
 }
 
+static void set_probe(const char *what, int value)
+{
+	char path[80];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/module/labprobe/parameters/%s",
+		 what);
+	f = fopen(path, "w");
+	must(path, f && fprintf(f, "%d", value) > 0 && !fclose(f));
+}
+
 /*
- * The cursors of a message are changed by labcdc, by @by where @what says.
+ * The cursors of a message are changed by labprobe, by @by where @what says.
  * What such a peer says is not to be believed.
  */
 static void cursor(const char *what, int by)
 {
 	struct pair p = new_pair();
-	char path[80], buf[100];
-	FILE *f;
+	char buf[100];
 
-	snprintf(path, sizeof(path), "/sys/module/labcdc/parameters/%s", what);
-	f = fopen(path, "w");
-	must(path, f && fprintf(f, "%d", by) > 0 && !fclose(f));
+	set_probe(what, by);
 	must("send", send(p.client, "abcd", 4, 0) == 4);
 	must("poll", wait_for(p.server, POLLIN, 5000) & POLLIN);
 	want("recv", "ECONNRESET", recv(p.server, buf, sizeof(buf), 0));
@@ -495,10 +503,35 @@ static void cursor_read(void)
 
 static void cursor_urgent(void)
 {
-	FILE *f = fopen("/sys/module/labcdc/parameters/urgent", "w");
-
-	must("urgent", f && fputs("1", f) >= 0 && !fclose(f));
+	set_probe("urgent", 1);
 	cursor("prod_count", 1 << 30);
+}
+
+/*
+ * The handshake ends, without SMC, between what poll() is told by TCP, which has
+ * the peer's DECLINE, and its return.  poll() begins before the connection is
+ * made and asks TCP 0.9 s later, while the handshake waits for 1.5 s before it
+ * reads.  The server 10.88.0.2:7001 answers the SYN after 0.3 s, and sends "x"
+ * when poll() should be waiting again.
+ */
+static void poll_stale(void)
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET,
+		.sin_port = htons(7001),
+		.sin_addr.s_addr = htonl(0x0a580002),
+	};
+	int fd = new_socket(AF_INET);
+	char c;
+
+	set_probe("poll_begins", 900);
+	set_probe("recv_begins", 1500);
+	set_probe("poll_ends", 2000);
+	must("fcntl", !fcntl(fd, F_SETFL, O_NONBLOCK));
+	want("connect", "EINPROGRESS",
+	     connect(fd, (struct sockaddr *)&addr, sizeof(addr)));
+	must("data", wait_for(fd, POLLIN, 20000) & POLLIN);
+	want("recv after POLLIN", "1", recv(fd, &c, 1, 0));
 }
 
 static const struct {
@@ -525,6 +558,7 @@ static const struct {
 	{"cursor_wrap", cursor_wrap},
 	{"cursor_read", cursor_read},
 	{"cursor_urgent", cursor_urgent},
+	{"poll_stale", poll_stale},
 };
 
 int main(int argc, char *argv[])

@@ -52,11 +52,16 @@ done
 cursors=(cursor_count cursor_wrap cursor_read)
 [ "$LAB_SMC" != inet ] || cursors+=(cursor_urgent)
 if [ "$LAB_PROFILE" != debug ]; then
-	insmod "$LAB_SMC_DIR/labcdc.ko"
+	insmod "$LAB_SMC_DIR/labprobe.ko"
 	for family in af_smc inet; do
 		for name in "${cursors[@]}"; do
 			fault "$name" $family
 		done
 	done
+	# One of the inet path.  Who polls has a processor of its own.
+	[ "$LAB_SMC" != inet ] || fault poll_stale inet \
+		taskset -c 0 "$SMC_BUILD_DIR/tests/vm/clc_peer" server \
+		--port 7001 --option --delay 300 --do wait,decline,sleep:4000,data:x \
+		--timeout 30 -- taskset -c 1
 fi
 t_done

@@ -105,7 +105,9 @@ t_is "$said" "smcd tcp smcd" "with one again, both go on, a new one is SMC"
 end "they end"
 
 # While they come and go, connections are made.
+# Who is told to end does so between two commands, so that none of its is the last.
 cat >"$T_TMP/toggle" <<'END'
+trap exit TERM
 while :; do
 	"$LAB_SMCCTL" ueid flush
 	"$LAB_SMCCTL" ueid add SMCLAB
