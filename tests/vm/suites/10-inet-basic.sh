@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# bases: 6.12
-# smc: stock-lo
+# bases: 6.12 6.1
+# smc: stock-lo inet
 # profiles: fast
+# not: 6.12.inet 6.1.stock-lo
 # label: vm
 #
 # An unmodified TCP program under smc_run runs over SMC-D: both families,
@@ -10,6 +11,10 @@
 set -euo pipefail
 # shellcheck source=../vmlib.sh
 . "$SMC_SOURCE_DIR/tests/vm/vmlib.sh"
+
+# With our module the socket of a program that wants TCP says that it is TCP.
+protocol=256
+[ "$LAB_SMC" != inet ] || protocol=6
 
 # stream NAME SERVER-ADDR CLIENT-ADDR IO BYTES: both sides under smc_run.
 port=7000
@@ -21,8 +26,8 @@ stream() {
 	t_smc "$name client" SMC-D "$T_TMP/clnt.end" $((2 * bytes))
 	t_is "$(vm_end "$T_TMP/srv.end" mode)" SMC-D \
 		"$name server: diag says SMC-D"
-	t_is "$(vm_end "$T_TMP/clnt.end" protocol)" 256 \
-		"$name client: the kernel made an IPPROTO_SMC socket"
+	t_is "$(vm_end "$T_TMP/clnt.end" protocol)" $protocol \
+		"$name client: its protocol"
 }
 
 for io in blocking poll epoll sendfile; do
@@ -49,8 +54,8 @@ family() {
 	t_is "$(grep 'map sock' "$T_TMP/debug")" \
 		"libsmc-preload: map sock to $line" "-f $family: debug line"
 }
-family auto "2 256" IPPROTO_SMC
-family inet "2 256" IPPROTO_SMC
+family auto "2 $protocol" IPPROTO_SMC
+family inet "2 $protocol" IPPROTO_SMC
 # AF_SMC in truth: its protocol is the kernel's word, and the domain TCP's.
 family smc "2 0" AF_SMC
 

@@ -47,7 +47,7 @@ def room(s):
             sent += s.send(bytes(16384))
     except BlockingIOError:
         return sent
-print("full", room(keep[1]) > 250000, room(keep[-1]) > 65536, flush=True)
+print("full", room(keep[1]) > 250000, room(keep[-1]) > 200000, flush=True)
 sys.stdin.readline()
 keep.pop().close()
 keep.pop().close()

@@ -58,7 +58,8 @@ def parse(msg):
     while rest:
         size, kind = struct.unpack_from("=HH", rest)
         if kind == 4:
-            got["dmb"] = struct.unpack_from("=I4x6Q", rest, 4)
+            # that of 6.1 ends before the extended GIDs
+            got["dmb"] = struct.unpack("=I4x6Q", rest[4:size].ljust(56, b"\0"))
         rest = rest[size + 3 & ~3:]
     return got
 
