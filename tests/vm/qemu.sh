@@ -60,7 +60,8 @@ lab_guest_args() {
 	append+=" maxcpus=1 noreplace-smp" # init starts the others
 	append+=" lab.dir=$dir lab.modules=$image/lib/modules"
 	append+=" lab.role=$role"
-	[ "$opt_profile" != debug ] || append+=" slub_debug=FZP"
+	# A: failslab may have them.  The checkers themselves would give up.
+	[ "$opt_profile" != debug ] || append+=" slub_debug=FZPA;FZP,kmemleak_*,debug_objects_cache"
 	[ "$role" != server ] || append+=" lab.ready=${opt_ready:-0}"
 
 	guest_args=(-nodefaults -no-user-config -display none -no-reboot

@@ -116,7 +116,7 @@ static struct kprobe recv_probe = {
 	.pre_handler = recv_begin,
 };
 
-static struct kprobe *probes[] = { &cdc_probe, &recv_probe };
+static struct kprobe *probes[] = {&cdc_probe, &recv_probe};
 
 static int __init labprobe_init(void)
 {

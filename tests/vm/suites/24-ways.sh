@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# bases: 6.12
+# bases: 6.12 6.1
 # smc: stock-lo inet
 # profiles: fast
+# not: 6.1.stock-lo
 # label: vm
 #
 # A rule decides in place, however a program gets to connect() or listen(): the SYN

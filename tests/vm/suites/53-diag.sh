@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# bases: 6.12
+# bases: 6.12 6.1
 # smc: inet
 # profiles: fast
 # lab:

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# bases: 6.12
+# bases: 6.12 6.1
 # smc: inet
 # profiles: fast debug
+# not: 6.12.fast 6.1.debug
 # lab:
 # label: vm
 #
