@@ -91,16 +91,20 @@ static int parse_repeated(struct smcp_options *options, const char *arg)
 static int parse_mode(struct smcp_options *options, enum smcp_mode mode)
 {
 	if (options->mode != SMCP_START && options->mode != mode)
-		return wrong("only one of --list-rules, --explain and "
-			     "--print-env can be given");
+		return wrong("only one of --list-rules, --explain, --print-env "
+			     "and --reason can be given");
 	options->mode = mode;
 	return 0;
 }
 
 static int parse_one(struct smcp_options *options, const char *arg)
 {
-	const char *value;
+	const char *value = value_of(arg, "--reason");
 
+	if (value) {
+		options->reason = value;
+		return parse_mode(options, SMCP_REASON);
+	}
 	options->has_list = true;
 	if (!strcmp(arg, "--strict")) {
 		options->is_strict = true;

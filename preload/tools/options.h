@@ -11,6 +11,7 @@ enum smcp_mode {
 	SMCP_LIST_RULES,
 	SMCP_EXPLAIN,
 	SMCP_PRINT_ENV,
+	SMCP_REASON,
 };
 
 enum smcp_repeated { SMCP_DENY, SMCP_RULE, SMCP_ALLOW, SMCP_N_REPEATED };
@@ -29,6 +30,7 @@ struct smcp_options {
 	struct smcp_inputs_of repeated[SMCP_N_REPEATED];
 	const char *config; /* an absolute path or "none"; NULL: not given */
 	const char *explained; /* the value of --explain=VALUE, or NULL */
+	const char *reason; /* that of --reason=VALUE */
 	char **rest; /* COMMAND, or what a query is about; ends with NULL */
 };
 

@@ -7,6 +7,7 @@
 
 #include "names.h"
 #include "query.h"
+#include "reasons.h"
 #include "util.h"
 
 #define EXIT_TCP 10
@@ -318,6 +319,37 @@ int smcp_query_explain(const struct smcp_run_list *list, enum smcp_role role,
 	}
 	query = make_query(role, &endpoint);
 	return finish(print_trace(&list->loader.list, subject, &query));
+}
+
+/*
+ * --reason
+ */
+int smcp_query_reason(const char *text)
+{
+	bool is_hex = text[0] == '0' && (text[1] | 32) == 'x';
+	const char *digits = is_hex ? "0123456789abcdefABCDEF" : "0123456789";
+	const char *number = text + 2 * is_hex;
+	const struct smcp_reason *reason;
+	unsigned long code;
+
+	errno = 0;
+	code = strtoul(number, NULL, is_hex ? 16 : 10);
+	if (!*number || number[strspn(number, digits)] || errno ||
+	    code > UINT32_MAX) {
+		dprintf(STDERR_FILENO,
+			"smc_run: --reason: '%s' is no code (0x03030008 is "
+			"one)\n",
+			text);
+		return 1;
+	}
+	reason = smcp_reason_find((uint32_t)code);
+	if (!reason) {
+		dprintf(STDERR_FILENO, "smc_run: --reason: 0x%08lx: unknown\n",
+			code);
+		return 1;
+	}
+	printf("0x%08lx %s\ncure: %s\n", code, reason->text, reason->cure);
+	return finish(0);
 }
 
 /*

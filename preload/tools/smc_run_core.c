@@ -692,8 +692,11 @@ static int print_env(const char *self)
 static int run(const char *self, const struct smcp_options *options,
 	       const struct smcp_run_list *list)
 {
-	bool is_bad = print_errors(list);
+	bool is_bad;
 
+	if (options->mode == SMCP_REASON)
+		return smcp_query_reason(options->reason);
+	is_bad = print_errors(list);
 	if (list->has_typed_error)
 		return 1;
 	if (options->mode == SMCP_LIST_RULES)
@@ -715,6 +718,11 @@ static int run(const char *self, const struct smcp_options *options,
 /* Are there the arguments that the mode needs? */
 static int check_rest(const struct smcp_options *options)
 {
+	static const char *const modes[] = {
+		[SMCP_LIST_RULES] = "--list-rules",
+		[SMCP_PRINT_ENV] = "--print-env",
+		[SMCP_REASON] = "--reason",
+	};
 	bool is_start = options->mode == SMCP_START;
 
 	if (is_start && !*options->rest) {
@@ -724,9 +732,7 @@ static int check_rest(const struct smcp_options *options)
 		return -EINVAL;
 	}
 	if (!is_start && options->mode != SMCP_EXPLAIN && *options->rest) {
-		wrong_usage(options->mode == SMCP_LIST_RULES ? "--list-rules"
-							     : "--print-env",
-			    *options->rest);
+		wrong_usage(modes[options->mode], *options->rest);
 		return -EINVAL;
 	}
 	return 0;

@@ -87,6 +87,7 @@ Run COMMAND using SMC for TCP sockets
    --explain [connect|listen] <ADDR:PORT> [COMMAND]
                         print which rule decides
    --print-env          print the variables to set instead of using smc_run
+   --reason <CODE>      say what a reason for TCP means, and what helps
 '
 version="smc_run utility, smc-preload-$(sed -n 's/^version=//p' "$SMC_SOURCE_DIR/smc_run")
 "

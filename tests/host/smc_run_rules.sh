@@ -74,7 +74,7 @@ surface() {
 			"${run[@]}" "$opt" "${value#*=}"
 	done
 	for opt in --strict=1 --list-rules=x --print-env=x --rules --json --check \
-		--report --reason --summary --systemd --bpf; do
+		--report --reasons --summary --systemd --bpf; do
 		golden "$sh: unknown $opt" 1 \
 			"smc_run: Error: Invalid option: $opt$nl" '' \
 			"${run[@]}" "$opt" true
@@ -110,6 +110,14 @@ surface() {
 verdict: tcp
 " '' "${run[@]}" --deny 10.9.0.0/16 $opt nginx
 	done
+	for opt in '--reason 0x03030008' --reason=0X03030008 '--reason 50528264'; do
+		# shellcheck disable=SC2086 # words
+		golden "$sh: $opt" 0 "0x03030008 no common user EID
+cure: smcd ueid add NAME (or smcr), the same NAME on both hosts
+" '' "${run[@]}" $opt
+	done
+	golden "$sh: --reason without a value" 1 \
+		"smc_run: Error: Invalid option: --reason$nl" '' "${run[@]}" --reason
 	golden "$sh: --print-env" 0 \
 		"export LD_PRELOAD='$tree/preload/libsmc-preload.so'
 export SMC_DENY='10.9.0.0/16'
@@ -370,7 +378,7 @@ golden "list: an error that was typed, 1" 1 '' \
 golden "list: an argument" 1 '' \
 	"smc_run: --list-rules: unexpected 'x'$nl" "$smc_run" --list-rules x
 golden "two queries" 1 '' \
-	"smc_run: only one of --list-rules, --explain and --print-env can be given$nl" \
+	"smc_run: only one of --list-rules, --explain, --print-env and --reason can be given$nl" \
 	"$smc_run" --list-rules --print-env
 golden "list: nowhere to write" 1 '' \
 	"smc_run: standard output: No space left on device$nl" \
@@ -539,6 +547,20 @@ golden "example 12: list" 12 '' "$etc_error" "$smc_run" --list-rules
 rm -r /etc/smc
 
 #
+# --reason
+for value in '' x 0x 0x0303000g 3030008x -1 +1 4294967296 0x103030008 ' 1'; do
+	golden "reason: '$value'" 1 '' \
+		"smc_run: --reason: '$value' is no code (0x03030008 is one)$nl" \
+		"$smc_run" "--reason=$value"
+done
+golden "reason: unknown" 1 '' "smc_run: --reason: 0x00000007: unknown$nl" \
+	"$smc_run" --reason 7
+golden "reason: an argument" 1 '' "smc_run: --reason: unexpected 'x'$nl" \
+	"$smc_run" --reason 0x03010000 x
+golden "reason: whatever the rules" 0 "0x05000000 peer declined
+cure: the reason is the peer's: ask there
+" '' env SMC_CONFIG="$bad" "$smc_run" --reason 0x05000000
+
 # --print-env
 #
 env_text=$(SMC_EXCLUDE="it's" "$smc_run" -d -f smc -r 8k --strict \
