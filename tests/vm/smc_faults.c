@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -534,6 +535,87 @@ static void poll_stale(void)
 	want("recv after POLLIN", "1", recv(fd, &c, 1, 0));
 }
 
+/*
+ * An option is set when the handshake has not begun, and takes until it has.  The
+ * server 10.88.0.2:7001 answers the SYN after 0.3 s and declines after 1.5 more.
+ */
+static void late_option(const char *probe, int level, int name, int value)
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET,
+		.sin_port = htons(7001),
+		.sin_addr.s_addr = htonl(0x0a580002),
+	};
+	int fd = new_socket(AF_INET), got = 0;
+	socklen_t len = sizeof(got);
+
+	must("fcntl", !fcntl(fd, F_SETFL, O_NONBLOCK));
+	want("connect", "EINPROGRESS",
+	     connect(fd, (struct sockaddr *)&addr, sizeof(addr)));
+	set_probe(probe, 900);
+	set(fd, level, name, value);
+	must("the end of the handshake", wait_for(fd, POLLOUT, 20000));
+	must("getsockopt", !getsockopt(fd, level, name, &got, &len));
+	if (got != value)
+		fault("%d was set, it is %d", value, got);
+}
+
+static void nodelay_lost(void)
+{
+	late_option("nodelay_begins", SOL_TCP, TCP_NODELAY, 1);
+}
+
+static void peek_off_lost(void)
+{
+	late_option("peek_off_begins", SOL_SOCKET, SO_PEEK_OFF, 5);
+}
+
+static void use_processor(int n)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(n, &set);
+	must("sched_setaffinity", !sched_setaffinity(0, sizeof(set), &set));
+}
+
+/*
+ * Three wait in accept(), and there are three connections: one with SMC, whose
+ * handshake begins when the others have come.
+ */
+static void accept_asleep(void)
+{
+	int lsk, fds[3], n, i, protos[3] = {IPPROTO_SMC, 0, 0};
+	struct sockaddr_in addr;
+
+	lsk = new_listener(new_socket(AF_INET), 0, 5, &addr);
+	use_processor(1);
+	for (i = 0; i < 3; i++) {
+		pid_t pid = fork();
+
+		must("fork", pid >= 0);
+		if (!pid)
+			exit(accept(lsk, NULL, NULL) < 0);
+	}
+	sleep(1);
+	set_probe("sweep_begins", 1500);
+	for (i = 0; i < 3; i++) {
+		/* What holds the first up is where it comes from. */
+		use_processor(i > 0);
+		fds[i] =
+			socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, protos[i]);
+		must("connect",
+		     connect(fds[i], (struct sockaddr *)&addr, sizeof(addr)) &&
+			     errno == EINPROGRESS);
+	}
+	for (n = 0, i = 0; n < 3 && i < 80; i++) {
+		usleep(100000);
+		n += waitpid(-1, NULL, WNOHANG) > 0;
+	}
+	if (n < 3)
+		fault("%d of 3 were woken up", n);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -559,6 +641,9 @@ static const struct {
 	{"cursor_read", cursor_read},
 	{"cursor_urgent", cursor_urgent},
 	{"poll_stale", poll_stale},
+	{"nodelay_lost", nodelay_lost},
+	{"peek_off_lost", peek_off_lost},
+	{"accept_asleep", accept_asleep},
 };
 
 int main(int argc, char *argv[])

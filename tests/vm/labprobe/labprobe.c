@@ -12,13 +12,17 @@
  * Or somebody is overtaken: once, N milliseconds pass
  * poll_begins	before a tcp_poll() of a socket that is connecting,
  * poll_ends	after one that has found data,
- * recv_begins	before a kernel worker takes data by tcp_recvmsg().
+ * recv_begins	before a kernel worker takes data by tcp_recvmsg(),
+ * peek_off_begins	before TCP sets SO_PEEK_OFF,
+ * nodelay_begins	before TCP sets TCP_NODELAY,
+ * sweep_begins	before a listener of ours looks for children in its queue.
  */
 #include <linux/kprobes.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/net.h>
 #include <linux/poll.h>
+#include <linux/tcp.h>
 #include <net/sock.h>
 #include <net/tcp_states.h>
 
@@ -34,9 +38,13 @@ module_param(cons_wrap, int, 0600);
 module_param(urgent, int, 0600);
 
 static int poll_begins, poll_ends, recv_begins;
+static int peek_off_begins, nodelay_begins, sweep_begins;
 module_param(poll_begins, int, 0600);
 module_param(poll_ends, int, 0600);
 module_param(recv_begins, int, 0600);
+module_param(peek_off_begins, int, 0600);
+module_param(nodelay_begins, int, 0600);
+module_param(sweep_begins, int, 0600);
 
 /* smcd_cdc_rx_tsklet(struct tasklet_struct *t) begins. */
 static int lie(struct kprobe *self, struct pt_regs *regs)
@@ -106,37 +114,61 @@ static int recv_begin(struct kprobe *self, struct pt_regs *regs)
 	return 0;
 }
 
-static struct kprobe cdc_probe = {
-	.symbol_name = "smcd_cdc_rx_tsklet",
-	.pre_handler = lie,
+/* sk_set_peek_off(struct sock *sk, int val) begins. */
+static int peek_off_begin(struct kprobe *self, struct pt_regs *regs)
+{
+	spin(xchg(&peek_off_begins, 0));
+	return 0;
+}
+
+/* tcp_setsockopt(struct sock *sk, int level, int optname, ...) begins. */
+static int setsockopt_begin(struct kprobe *self, struct pt_regs *regs)
+{
+	if ((int)regs->si == SOL_TCP && (int)regs->dx == TCP_NODELAY)
+		spin(xchg(&nodelay_begins, 0));
+	return 0;
+}
+
+static int sweep_begin(struct kprobe *self, struct pt_regs *regs)
+{
+	spin(xchg(&sweep_begins, 0));
+	return 0;
+}
+
+static struct kprobe probes[] = {
+	{.symbol_name = "smcd_cdc_rx_tsklet", .pre_handler = lie},
+	{.symbol_name = "tcp_recvmsg", .pre_handler = recv_begin},
+	{.symbol_name = "sk_set_peek_off", .pre_handler = peek_off_begin},
+	{.symbol_name = "tcp_setsockopt", .pre_handler = setsockopt_begin},
+	/* The last is not there in a module that is not ours. */
+	{.symbol_name = "smc_inet_sweep_work", .pre_handler = sweep_begin},
 };
 
-static struct kprobe recv_probe = {
-	.symbol_name = "tcp_recvmsg",
-	.pre_handler = recv_begin,
-};
+static void labprobe_exit(void)
+{
+	int i;
 
-static struct kprobe *probes[] = {&cdc_probe, &recv_probe};
+	unregister_kretprobe(&poll_probe);
+	for (i = 0; i < ARRAY_SIZE(probes); i++)
+		unregister_kprobe(&probes[i]);
+}
+module_exit(labprobe_exit);
 
 static int __init labprobe_init(void)
 {
-	int rc = register_kprobes(probes, ARRAY_SIZE(probes));
+	int rc = register_kretprobe(&poll_probe);
+	int i;
 
+	for (i = 0; !rc && i < ARRAY_SIZE(probes); i++) {
+		rc = register_kprobe(&probes[i]);
+		if (rc == -ENOENT && i == ARRAY_SIZE(probes) - 1)
+			rc = 0;
+	}
 	if (rc)
-		return rc;
-	rc = register_kretprobe(&poll_probe);
-	if (rc)
-		unregister_kprobes(probes, ARRAY_SIZE(probes));
+		labprobe_exit();
 	return rc;
 }
 module_init(labprobe_init);
-
-static void __exit labprobe_exit(void)
-{
-	unregister_kretprobe(&poll_probe);
-	unregister_kprobes(probes, ARRAY_SIZE(probes));
-}
-module_exit(labprobe_exit);
 
 MODULE_DESCRIPTION("Bad luck and peers that lie, for the lab's tests");
 MODULE_LICENSE("GPL");

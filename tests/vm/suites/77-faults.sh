@@ -58,10 +58,20 @@ if [ "$LAB_PROFILE" != debug ]; then
 			fault "$name" $family
 		done
 	done
-	# One of the inet path.  Who polls has a processor of its own.
-	[ "$LAB_SMC" != inet ] || fault poll_stale inet \
-		taskset -c 0 "$SMC_BUILD_DIR/tests/vm/clc_peer" server \
-		--port 7001 --option --delay 300 --do wait,decline,sleep:4000,data:x \
-		--timeout 30 -- taskset -c 1
+	# Races that the inet path loses.  Who is delayed has a processor of its own.
+	if [ "$LAB_SMC" = inet ]; then
+		server=(taskset -c 0 "$SMC_BUILD_DIR/tests/vm/clc_peer" server
+			--port 7001 --option --delay 300 --timeout 30)
+		fault poll_stale inet "${server[@]}" \
+			--do wait,decline,sleep:4000,data:x -- taskset -c 1
+		options=(nodelay_lost peek_off_lost)
+		# TCP has no SO_PEEK_OFF there.
+		[ "$LAB_BASE" != 6.1 ] || options=(nodelay_lost)
+		for name in "${options[@]}"; do
+			fault "$name" inet "${server[@]}" \
+				--do wait,sleep:1500,decline,sleep:2000 -- taskset -c 1
+		done
+		fault accept_asleep inet
+	fi
 fi
 t_done
