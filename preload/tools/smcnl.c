@@ -5,12 +5,16 @@
 #include <sys/socket.h>
 
 #include <linux/sock_diag.h>
+#include <netinet/in.h>
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
 #include <netlink/netlink.h>
 
 #include "smc_uapi.h"
 #include "smcnl.h"
+
+/* A state that netinet/tcp.h does not name */
+enum { TCP_NEW_SYN_RECV = 12 };
 
 struct dump {
 	int (*parse)(struct nlmsghdr *nlh, void *arg);
@@ -354,6 +358,44 @@ int smcnl_pnet_add(const char *name, const char *device)
 			      !nla_put_string(msg, SMC_PNETID_IBNAME, device));
 }
 
+/* Sends @req, of @len bytes, to the socket diagnosis, and reads the answer. */
+static int diag_dump(const void *req, size_t len,
+		     int (*parse)(struct nlmsghdr *nlh, void *arg), void *arg)
+{
+	struct dump dump = {parse, arg, 0};
+	struct nl_sock *sk;
+	struct nl_msg *msg;
+	int rc = -ENOMEM;
+
+	sk = nl_socket_alloc();
+	if (!sk)
+		return -ENOMEM;
+	rc = nl_connect(sk, NETLINK_SOCK_DIAG);
+	if (rc < 0) {
+		rc = to_errno(rc);
+		goto out;
+	}
+	msg = nlmsg_alloc_simple(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
+	if (!msg || nlmsg_append(msg, (void *)req, len, NLMSG_ALIGNTO) < 0) {
+		nlmsg_free(msg);
+		rc = -ENOMEM;
+		goto out;
+	}
+	rc = transact(sk, msg, &dump);
+out:
+	nl_socket_free(sk);
+	return rc;
+}
+
+/* The kernel may know less or more of a structure than we. */
+static bool copy_attr(void *to, size_t size, struct nlattr *attr)
+{
+	size_t len = attr ? (size_t)nla_len(attr) : 0;
+
+	memcpy(to, attr ? nla_data(attr) : "", len < size ? len : size);
+	return len >= size;
+}
+
 struct conn_dump {
 	int (*fn)(const struct smcnl_conn *conn, void *arg);
 	void *arg;
@@ -368,10 +410,10 @@ static int parse_conn(struct nlmsghdr *nlh, void *arg)
 	if (nlmsg_parse(nlh, sizeof(conn.msg), attrs, SMC_DIAG_MAX, NULL) < 0)
 		return -EBADMSG;
 	memcpy(&conn.msg, nlmsg_data(nlh), sizeof(conn.msg));
-	if (attrs[SMC_DIAG_FALLBACK] &&
-	    nla_len(attrs[SMC_DIAG_FALLBACK]) >= (int)sizeof(conn.fallback))
-		memcpy(&conn.fallback, nla_data(attrs[SMC_DIAG_FALLBACK]),
-		       sizeof(conn.fallback));
+	copy_attr(&conn.fallback, sizeof(conn.fallback),
+		  attrs[SMC_DIAG_FALLBACK]);
+	conn.has_info = copy_attr(&conn.info, sizeof(conn.info),
+				  attrs[SMC_DIAG_CONNINFO]);
 	return cd->fn(&conn, cd->arg);
 }
 
@@ -379,28 +421,47 @@ int smcnl_dump_conns(int (*fn)(const struct smcnl_conn *conn, void *arg),
 		     void *arg)
 {
 	struct conn_dump cd = {fn, arg};
-	struct dump dump = {parse_conn, &cd, 0};
-	struct smc_diag_req req = {.diag_family = AF_SMC};
-	struct nl_sock *sk;
-	struct nl_msg *msg;
-	int rc = -ENOMEM;
+	struct smc_diag_req req = {
+		.diag_family = AF_SMC,
+		.diag_ext = 1 << (SMC_DIAG_CONNINFO - 1),
+	};
 
-	sk = nl_socket_alloc();
-	if (!sk)
-		return -ENOMEM;
-	rc = nl_connect(sk, NETLINK_SOCK_DIAG);
-	if (rc < 0) {
-		rc = to_errno(rc);
-		goto out;
+	return diag_dump(&req, sizeof(req), parse_conn, &cd);
+}
+
+struct tcp_dump {
+	int (*fn)(const struct smcnl_tcp *tcp, void *arg);
+	void *arg;
+};
+
+static int parse_tcp(struct nlmsghdr *nlh, void *arg)
+{
+	const struct tcp_dump *td = arg;
+	struct nlattr *attrs[INET_DIAG_MAX + 1];
+	struct smcnl_tcp tcp = {0};
+
+	if (nlmsg_parse(nlh, sizeof(tcp.msg), attrs, INET_DIAG_MAX, NULL) < 0)
+		return -EBADMSG;
+	memcpy(&tcp.msg, nlmsg_data(nlh), sizeof(tcp.msg));
+	if (attrs[INET_DIAG_INFO]) {
+		tcp.info = nla_data(attrs[INET_DIAG_INFO]);
+		tcp.info_len = (size_t)nla_len(attrs[INET_DIAG_INFO]);
 	}
-	msg = nlmsg_alloc_simple(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
-	if (!msg || nlmsg_append(msg, &req, sizeof(req), NLMSG_ALIGNTO) < 0) {
-		nlmsg_free(msg);
-		rc = -ENOMEM;
-		goto out;
-	}
-	rc = transact(sk, msg, &dump);
-out:
-	nl_socket_free(sk);
-	return rc;
+	return td->fn(&tcp, td->arg);
+}
+
+int smcnl_dump_tcp(int family,
+		   int (*fn)(const struct smcnl_tcp *tcp, void *arg), void *arg)
+{
+	struct tcp_dump td = {fn, arg};
+	struct inet_diag_req_v2 req = {
+		.sdiag_family = (uint8_t)family,
+		.sdiag_protocol = IPPROTO_TCP,
+		.idiag_ext = 1 << (INET_DIAG_INFO - 1),
+		/* but what has no socket: TIME_WAIT, requests */
+		.idiag_states = ~(1U << TCP_TIME_WAIT | 1U << TCP_SYN_RECV |
+				  1U << TCP_NEW_SYN_RECV),
+	};
+
+	return diag_dump(&req, sizeof(req), parse_tcp, &td);
 }

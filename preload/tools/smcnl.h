@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Client of the kernel's two SMC interfaces: generic netlink SMC_GEN_NETLINK
- * (linux/smc.h) and socket diagnosis (linux/smc_diag.h).
+ * (linux/smc.h) and socket diagnosis (linux/smc_diag.h), and of TCP's diagnosis.
  *
  * All functions return 0 or -errno; -ENOENT means that the kernel has no such
  * interface (module not loaded).
@@ -9,15 +9,26 @@
 #ifndef SMCNL_H
 #define SMCNL_H
 
+#include <linux/inet_diag.h>
 #include <linux/smc.h>
 #include <linux/smc_diag.h>
 #include <netlink/attr.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* One SMC socket as smc_diag reports it; addresses are those of the kernel. */
 struct smcnl_conn {
 	struct smc_diag_msg msg;
 	struct smc_diag_fallback fallback;
+	struct smc_diag_conninfo info;
+	bool has_info;
+};
+
+/* One TCP socket as inet_diag reports it */
+struct smcnl_tcp {
+	struct inet_diag_msg msg;
+	const void *info; /* the kernel's struct tcp_info, or NULL */
+	size_t info_len;
 };
 
 /* Totals of one transport since the network namespace was made. */
@@ -50,6 +61,10 @@ struct smcnl_reason {
  */
 int smcnl_dump_conns(int (*fn)(const struct smcnl_conn *conn, void *arg),
 		     void *arg);
+/* @family: AF_INET, or AF_INET6, which has those of v4-mapped addresses, too */
+int smcnl_dump_tcp(int family,
+		   int (*fn)(const struct smcnl_tcp *tcp, void *arg),
+		   void *arg);
 int smcnl_dump_reasons(int (*fn)(const struct smcnl_reason *reason, void *arg),
 		       void *arg);
 int smcnl_dump_ueids(int (*fn)(const char *eid, void *arg), void *arg);

@@ -88,6 +88,8 @@ Run COMMAND using SMC for TCP sockets
                         print which rule decides
    --print-env          print the variables to set instead of using smc_run
    --reason <CODE>      say what a reason for TCP means, and what helps
+   --report [PID] [--json]
+                        print what the sockets of PID, or of all, are
 '
 version="smc_run utility, smc-preload-$(sed -n 's/^version=//p' "$SMC_SOURCE_DIR/smc_run")
 "

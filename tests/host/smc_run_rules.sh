@@ -73,8 +73,8 @@ surface() {
 			"smc_run: Error: Missing command parameter$nl" '' \
 			"${run[@]}" "$opt" "${value#*=}"
 	done
-	for opt in --strict=1 --list-rules=x --print-env=x --rules --json --check \
-		--report --reasons --summary --systemd --bpf; do
+	for opt in --strict=1 --list-rules=x --print-env=x --rules --check \
+		--reported --reasons --summary --systemd --bpf; do
 		golden "$sh: unknown $opt" 1 \
 			"smc_run: Error: Invalid option: $opt$nl" '' \
 			"${run[@]}" "$opt" true
@@ -116,6 +116,17 @@ verdict: tcp
 cure: smcd ueid add NAME (or smcr), the same NAME on both hosts
 " '' "${run[@]}" $opt
 	done
+	# --report has a program of its own, which this tree does not have.
+	for opt in --report '--report 1' --report=1 '--report --json 1'; do
+		# shellcheck disable=SC2086 # words
+		golden "$sh: $opt" 125 '' \
+			"smc_run: smc_run_diag, which knows these options, is not built or installed$nl" \
+			"${run[@]}" $opt
+	done
+	for opt in --json --all; do
+		golden "$sh: $opt without --report" 1 '' \
+			"smc_run: $opt: unknown option$nl" "${run[@]}" $opt true
+	done
 	golden "$sh: --reason without a value" 1 \
 		"smc_run: Error: Invalid option: --reason$nl" '' "${run[@]}" --reason
 	golden "$sh: --print-env" 0 \
@@ -126,10 +137,10 @@ export SMC_DENY='10.9.0.0/16'
 		"smc_run: refused by --strict: no SMC in the kernel: Operation not permitted (modprobe smc)$nl" \
 		"$refuse" 1 "${run[@]}" --strict echo started
 	golden "$sh: no companion: --deny" 125 '' \
-		"smc_run: smc_run_core, which knows the long options, is not built or installed$nl" \
+		"smc_run: smc_run_core, which knows these options, is not built or installed$nl" \
 		"$@" "$T_TMP/alone/smc_run" --deny :1 echo started
 	golden "$sh: no companion: --list-rules" 125 '' \
-		"smc_run: smc_run_core, which knows the long options, is not built or installed$nl" \
+		"smc_run: smc_run_core, which knows these options, is not built or installed$nl" \
 		"$@" "$T_TMP/alone/smc_run" --list-rules
 	golden "$sh: no companion: the other options" 0 "started$nl" \
 		"smc_run: smc_run_core is not built or installed, running on TCP$nl" \
