@@ -149,7 +149,7 @@ t_is "$(of "$pid")" "$(printf '%s\n' "${got[@]}")" "all: the program"
 t_like "$(of $other | tr '\n' ' ')" \
 	"PID $other python3 FD * 3 listen 0.0.0.0:* - TCP - - - " "all: the other"
 t_check "--report --all --json" report --all --json
-t_check "it keeps to the schema" \
+t_check "all: it keeps to its schema" \
 	/usr/bin/python3 "$T_TMP/judge.py" "$schema" "$T_TMP/out"
 
 # Ten thousand connections: a bound that would show a search for each of them.
@@ -158,7 +158,7 @@ while read -r -t 300 line <&"$from"; do
 	[[ $line = peer* ]] || break
 done
 t_is "$line" many "10000 sockets more"
-t_check "--report PID" report "$pid"
+t_check "--report PID of so many" report "$pid"
 t_is "$(wc -l <"$T_TMP/out")" $((${#want[@]} + 10000)) "all are there"
 
 # What it cannot say
