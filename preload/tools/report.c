@@ -63,17 +63,6 @@ __attribute__((format(printf, 1, 2))) static void complain(const char *format,
 /*
  * What the kernel says
  */
-static int collect(struct report *report)
-{
-	int rc = smcp_sockets_collect(&report->sockets);
-
-	if (!rc && report->sockets.no_diag) {
-		smcp_sockets_free(&report->sockets);
-		return -EOPNOTSUPP;
-	}
-	return rc;
-}
-
 /* Make report->sockets those of the process's network namespace. */
 static int look_at_ns(struct report *report, pid_t pid)
 {
@@ -102,7 +91,7 @@ static int look_at_ns(struct report *report, pid_t pid)
 	close(fd);
 	if (rc)
 		return rc;
-	rc = collect(report);
+	rc = smcp_sockets_collect(&report->sockets);
 	if (!rc)
 		report->ns = ns;
 	if (is_other && setns(report->own_ns, CLONE_NEWNET))

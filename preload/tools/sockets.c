@@ -176,7 +176,7 @@ static void merge(struct smcp_sockets *sockets)
 
 int smcp_sockets_collect(struct smcp_sockets *ret_sockets)
 {
-	struct smcp_sockets sockets = {.reasons = -1};
+	struct smcp_sockets sockets = {0};
 	struct collection collection = {&sockets, 0};
 	int rc;
 
@@ -185,20 +185,15 @@ int smcp_sockets_collect(struct smcp_sockets *ret_sockets)
 		rc = smcnl_dump_tcp(AF_INET6, add_tcp, &collection);
 	if (!rc)
 		rc = smcnl_dump_conns(add_smc, &collection);
-	if (rc == -ENOENT) {
-		sockets.no_diag = true;
-		rc = 0;
-	}
 	if (rc) {
 		free(sockets.all);
-		return rc;
+		return rc == -ENOENT ? -EOPNOTSUPP : rc;
 	}
 	if (sockets.n)
 		qsort(sockets.all, sockets.n, sizeof(*sockets.all), by_inode);
 	merge(&sockets);
-	if (!sockets.no_diag)
-		sockets.reasons = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC,
-					 IPPROTO_SMC);
+	sockets.reasons =
+		socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SMC);
 	*ret_sockets = sockets;
 	return 0;
 }

@@ -39,7 +39,6 @@ struct smcp_socket {
 struct smcp_sockets {
 	struct smcp_socket *all; /* by inode */
 	size_t n;
-	bool no_diag; /* smc_diag cannot be had */
 	uint8_t listening[65536 / 8]; /* ports */
 	int reasons; /* a socket that is asked for reasons, or -1 */
 };
@@ -48,7 +47,8 @@ struct smcp_sockets {
  * smcp_sockets_collect() - ask the kernel for those of this thread's namespace
  * @ret_sockets: what it says; the caller frees it by smcp_sockets_free()
  *
- * Return: 0; -ENOMEM, or what netlink answers, with nothing to free.
+ * Return: 0; -EOPNOTSUPP: the kernel has no such diagnosis; -ENOMEM, or what netlink
+ * answers; with nothing to free.
  */
 int smcp_sockets_collect(struct smcp_sockets *ret_sockets);
 
