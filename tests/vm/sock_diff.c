@@ -386,12 +386,25 @@ void reset_by(int *fd)
 	*fd = -1;
 }
 
+/* Waits for one of @events, and until all wake-ups for it have come. */
+static void settle(int fd, int events)
+{
+	struct epoll_event ev = {.events = EPOLLET | ALL_EVENTS};
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+
+	wait_for(fd, events, 1000);
+	epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+	for (int i = 0; i < 50 && epoll_wait(ep, &ev, 1, 10) == 1; i++)
+		;
+	close(ep);
+}
+
 static void end_both(struct pair *pair)
 {
 	shutdown(pair->cli, SHUT_WR);
-	wait_for(pair->acc, POLLRDHUP, 1000);
+	settle(pair->acc, POLLRDHUP);
 	shutdown(pair->acc, SHUT_WR);
-	wait_for(pair->cli, POLLHUP, 1000);
+	settle(pair->cli, POLLHUP);
 	for (int i = 0; i < 60 && tcp_state(pair->acc) == TCP_LAST_ACK; i++)
 		nap(5);
 }
@@ -440,30 +453,30 @@ static int state_make(enum state state, struct pair *pair)
 		break;
 	case C_PEER_FIN:
 		shutdown(pair->acc, SHUT_WR);
-		wait_for(pair->cli, POLLRDHUP, 1000);
+		settle(pair->cli, POLLRDHUP);
 		break;
 	case C_PEER_CLOSED:
 		close(pair->acc);
 		pair->acc = -1;
-		wait_for(pair->cli, POLLRDHUP, 1000);
+		settle(pair->cli, POLLRDHUP);
 		break;
 	case C_ENDED:
 		end_both(pair);
 		break;
 	case C_RESET:
 		reset_by(&pair->acc);
-		wait_for(pair->cli, POLLHUP, 1000);
+		settle(pair->cli, POLLHUP);
 		break;
 	case C_UNSPEC:
 		unspec(pair->cli);
 		break;
 	case A_PEER_FIN:
 		shutdown(pair->cli, SHUT_WR);
-		wait_for(pair->acc, POLLRDHUP, 1000);
+		settle(pair->acc, POLLRDHUP);
 		return pair->acc;
 	case A_RESET:
 		reset_by(&pair->cli);
-		wait_for(pair->acc, POLLHUP, 1000);
+		settle(pair->acc, POLLHUP);
 		return pair->acc;
 	case A_CONNECTED:
 		return pair->acc;
