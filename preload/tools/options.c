@@ -91,8 +91,9 @@ static int parse_repeated(struct smcp_options *options, const char *arg)
 static int parse_mode(struct smcp_options *options, enum smcp_mode mode)
 {
 	if (options->mode != SMCP_START && options->mode != mode)
-		return wrong("only one of --list-rules, --explain, --print-env "
-			     "and --reason can be given");
+		return wrong(
+			"only one of --list-rules, --explain, --print-env, "
+			"--reason and --check can be given");
 	options->mode = mode;
 	return 0;
 }
@@ -104,6 +105,17 @@ static int parse_one(struct smcp_options *options, const char *arg)
 	if (value) {
 		options->reason = value;
 		return parse_mode(options, SMCP_REASON);
+	}
+	if (!strcmp(arg, "--check"))
+		return parse_mode(options, SMCP_CHECK);
+	if (!strcmp(arg, "--json")) {
+		options->is_json = true;
+		return 0;
+	}
+	value = value_of(arg, "--peer");
+	if (value) {
+		options->peer = value;
+		return 0;
 	}
 	options->has_list = true;
 	if (!strcmp(arg, "--strict")) {
@@ -151,6 +163,10 @@ int smcp_options_parse(char **argv, struct smcp_options *ret_options)
 		}
 		argv += *argv != NULL;
 	}
+	if (options.is_json && options.mode != SMCP_CHECK)
+		return wrong("--json: only with --check or --report");
+	if (options.peer && options.mode != SMCP_CHECK)
+		return wrong("--peer: only with --check");
 	options.rest = argv;
 	*ret_options = options;
 	return 0;

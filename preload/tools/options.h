@@ -12,6 +12,7 @@ enum smcp_mode {
 	SMCP_EXPLAIN,
 	SMCP_PRINT_ENV,
 	SMCP_REASON,
+	SMCP_CHECK, /* smc_run_diag's */
 };
 
 enum smcp_repeated { SMCP_DENY, SMCP_RULE, SMCP_ALLOW, SMCP_N_REPEATED };
@@ -31,6 +32,8 @@ struct smcp_options {
 	const char *config; /* an absolute path or "none"; NULL: not given */
 	const char *explained; /* the value of --explain=VALUE, or NULL */
 	const char *reason; /* that of --reason=VALUE */
+	const char *peer; /* that of --peer=VALUE, or NULL */
+	bool is_json;
 	char **rest; /* COMMAND, or what a query is about; ends with NULL */
 };
 

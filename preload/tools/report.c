@@ -15,6 +15,7 @@
 #include "reasons.h"
 #include "report.h"
 #include "sockets.h"
+#include "text.h"
 #include "util.h"
 
 #define EXIT_NO_DIAG 12
@@ -211,29 +212,6 @@ static int read_process(struct process *process, struct report *report)
 	return 0;
 }
 
-/* The length of the UTF-8 sequence that text begins with, 0: it is none */
-static size_t utf8_length(const char *text)
-{
-	const unsigned char *c = (const unsigned char *)text;
-	size_t n = *c < 0x80   ? 1
-		   : *c < 0xc2 ? 0
-		   : *c < 0xe0 ? 2
-		   : *c < 0xf0 ? 3
-		   : *c < 0xf5 ? 4
-			       : 0;
-	size_t i;
-
-	for (i = 1; i < n; i++) {
-		if ((c[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	/* too long, surrogates, beyond the last */
-	if ((*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) ||
-	    (*c == 0xf0 && c[1] < 0x90) || (*c == 0xf4 && c[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 /*
  * A table
  */
@@ -282,24 +260,6 @@ static void bytes_text(const struct smcp_socket *socket, uint64_t bytes,
 		strcpy(text, "-");
 }
 
-/* A name that a program gives itself is not to play with the terminal. */
-static void print_plain(const char *text)
-{
-	size_t n;
-
-	for (; *text; text += n) {
-		n = utf8_length(text);
-		if (!n || (unsigned char)*text < 32 || *text == 127 ||
-		    (n == 2 && !strncmp(text, "\xc2", 1) &&
-		     (unsigned char)text[1] < 0xa0)) {
-			putchar('?');
-			n = n ? n : 1;
-		} else {
-			fwrite(text, 1, n, stdout);
-		}
-	}
-}
-
 static void print_table(const struct process *process, bool is_first)
 {
 	int local = 14, peer = 15;
@@ -311,7 +271,7 @@ static void print_table(const struct process *process, bool is_first)
 		peer = wider(peer, process->rows[i].peer);
 	}
 	printf("%sPID %d ", is_first ? "" : "\n", (int)process->pid);
-	print_plain(process->comm);
+	smcp_print_plain(process->comm);
 	printf("\n%-4s%-10s%-*s  %-*s  %-6s %10s %10s  %s\n", "FD", "ROLE",
 	       local, "LOCAL", peer, "PEER", "MODE", "RX", "TX", "REASON");
 	for (i = 0; i < process->n; i++) {
@@ -331,34 +291,13 @@ static void print_table(const struct process *process, bool is_first)
  * JSON
  */
 
-static void print_string(const char *text)
-{
-	size_t n;
-
-	putchar('"');
-	for (; *text; text += n) {
-		n = utf8_length(text);
-		if (!n) {
-			n = 1;
-			fputs("\\ufffd", stdout);
-		} else if (*text == '"' || *text == '\\') {
-			printf("\\%c", *text);
-		} else if ((unsigned char)*text < 32) {
-			printf("\\u%04x", (unsigned int)*text);
-		} else {
-			fwrite(text, 1, n, stdout);
-		}
-	}
-	putchar('"');
-}
-
 static void print_json_name(const char *key, const char *name)
 {
 	printf(",\"%s\":", key);
 	if (*name == '-')
 		fputs("null", stdout);
 	else
-		print_string(name);
+		smcp_print_json(name);
 }
 
 static void print_json_reason(const char *number_key, const char *text_key,
@@ -369,7 +308,7 @@ static void print_json_reason(const char *number_key, const char *text_key,
 		return;
 	}
 	printf(",\"%s\":%" PRIu32 ",\"%s\":", number_key, code, text_key);
-	print_string(reason_text(code));
+	smcp_print_json(reason_text(code));
 }
 
 static void print_json_socket(const struct row *row)
@@ -398,7 +337,7 @@ static void print_json(const struct process *process, bool is_first)
 
 	printf("%s{\"pid\":%d,\"comm\":", is_first ? "" : ",",
 	       (int)process->pid);
-	print_string(process->comm);
+	smcp_print_json(process->comm);
 	fputs(",\"sockets\":[", stdout);
 	for (i = 0; i < process->n; i++) {
 		if (i)

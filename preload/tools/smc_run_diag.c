@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
+ * smc_run_diag [--OPTION[=VALUE]...] --check [--OPTION...] -- [COMMAND|PID]
  * smc_run_diag --report[=PID] [--all] [--json] [--] [PID]: what smc_run asks the
  * kernel for, which takes libraries that the start of a program is not to load.
  */
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "report.h"
 
 static int wrong(const char *text, const char *what)
@@ -32,7 +34,7 @@ static pid_t parse_pid(const char *text)
 	return (pid_t)pid;
 }
 
-int main(int argc, char **argv)
+static int report(int argc, char **argv)
 {
 	bool is_all = false, is_json = false;
 	pid_t pid = 0;
@@ -62,4 +64,26 @@ int main(int argc, char **argv)
 	if (pid && is_all)
 		return wrong("--all", "is unexpected");
 	return smcp_report(pid, is_json);
+}
+
+static int check(char **argv)
+{
+	static struct smcp_run_list list;
+	struct smcp_options options;
+	int rc = smcp_options_parse(argv, &options);
+
+	if (rc == -ENOMEM)
+		dprintf(STDERR_FILENO, "smc_run: %s\n", strerror(ENOMEM));
+	return rc ? 1 : smcp_check(argv[0], &options, &list);
+}
+
+int main(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (!strcmp(argv[i], "--check"))
+			return check(argv);
+	}
+	return report(argc, argv);
 }

@@ -132,20 +132,27 @@ static int genl_request(int cmd, int flags, struct nl_sock **ret_sk,
 			      cmd, flags, ret_sk, ret_msg);
 }
 
-static int genl_dump(int cmd, int (*parse)(struct nlmsghdr *nlh, void *arg),
-		     void *arg)
+static int family_dump(const char *family_name, int version, int cmd,
+		       struct dump *dump)
 {
-	struct dump dump = {parse, arg, 0};
 	struct nl_sock *sk;
 	struct nl_msg *msg;
 	int rc;
 
-	rc = genl_request(cmd, NLM_F_DUMP, &sk, &msg);
+	rc = family_request(family_name, version, cmd, NLM_F_DUMP, &sk, &msg);
 	if (rc)
 		return rc;
-	rc = transact(sk, msg, &dump);
+	rc = transact(sk, msg, dump);
 	nl_socket_free(sk);
 	return rc;
+}
+
+int smcnl_dump(int cmd, int (*fn)(struct nlmsghdr *nlh, void *arg), void *arg)
+{
+	struct dump dump = {fn, arg, 0};
+
+	return family_dump(SMC_GENL_FAMILY_NAME, SMC_GENL_FAMILY_VERSION, cmd,
+			   &dump);
 }
 
 struct nest_dump {
@@ -175,7 +182,7 @@ int smcnl_dump_nest(int cmd, int nest, int max,
 
 	if (max >= 64)
 		return -EINVAL;
-	return genl_dump(cmd, parse_nest, &nd);
+	return smcnl_dump(cmd, parse_nest, &nd);
 }
 
 static uint64_t get_u64(struct nlattr *attr)
@@ -287,7 +294,40 @@ int smcnl_dump_ueids(int (*fn)(const char *eid, void *arg), void *arg)
 {
 	struct ueid_dump ud = {fn, arg};
 
-	return genl_dump(SMC_NETLINK_DUMP_UEID, parse_ueid, &ud);
+	return smcnl_dump(SMC_NETLINK_DUMP_UEID, parse_ueid, &ud);
+}
+
+struct pnet_dump {
+	int (*fn)(const char *name, const char *device, void *arg);
+	void *arg;
+};
+
+/* A kind of device that an entry has not is "n/a". */
+static int parse_pnet(struct nlmsghdr *nlh, void *arg)
+{
+	const struct pnet_dump *pd = arg;
+	struct nlattr *name =
+		nlmsg_find_attr(nlh, GENL_HDRLEN, SMC_PNETID_NAME);
+	struct nlattr *eth =
+		nlmsg_find_attr(nlh, GENL_HDRLEN, SMC_PNETID_ETHNAME);
+	struct nlattr *ib =
+		nlmsg_find_attr(nlh, GENL_HDRLEN, SMC_PNETID_IBNAME);
+
+	if (!name || !eth || !ib)
+		return -EBADMSG;
+	if (!strcmp(nla_get_string(eth), "n/a"))
+		eth = ib;
+	return pd->fn(nla_get_string(name), nla_get_string(eth), pd->arg);
+}
+
+int smcnl_dump_pnet(int (*fn)(const char *name, const char *device, void *arg),
+		    void *arg)
+{
+	struct pnet_dump pd = {fn, arg};
+	struct dump dump = {parse_pnet, &pd, 0};
+
+	return family_dump(SMCR_GENL_FAMILY_NAME, SMCR_GENL_FAMILY_VERSION,
+			   SMC_PNETID_GET, &dump);
 }
 
 static int ueid_equal(const char *eid, void *arg)

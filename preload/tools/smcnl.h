@@ -68,6 +68,9 @@ int smcnl_dump_tcp(int family,
 int smcnl_dump_reasons(int (*fn)(const struct smcnl_reason *reason, void *arg),
 		       void *arg);
 int smcnl_dump_ueids(int (*fn)(const char *eid, void *arg), void *arg);
+/* @device: the name of an interface, RDMA or ISM device */
+int smcnl_dump_pnet(int (*fn)(const char *name, const char *device, void *arg),
+		    void *arg);
 
 /*
  * smcnl_dump_nest() hands out the attributes of the nest @nest (SMC_GEN_*) in
@@ -76,6 +79,9 @@ int smcnl_dump_ueids(int (*fn)(const char *eid, void *arg), void *arg);
  */
 int smcnl_dump_nest(int cmd, int nest, int max,
 		    int (*fn)(struct nlattr **attrs, void *arg), void *arg);
+
+/* smcnl_dump() hands out the messages that answer the dump command @cmd. */
+int smcnl_dump(int cmd, int (*fn)(struct nlmsghdr *nlh, void *arg), void *arg);
 
 /* smcnl_get_stats() fills @ret_stats. */
 int smcnl_get_stats(struct smcnl_stats *ret_stats);

@@ -278,19 +278,24 @@ static bool is_system_dir(const char *dir, const char *library)
 	       !memcmp(&arch, &libc_arch, sizeof(arch));
 }
 
-/* An installed library is named bare if the loader finds it, else in full. */
-static bool name_library(const char *path, char ret_name[PATH_MAX])
+/*
+ * An installed library is named bare if the loader finds it, else in full.  The path
+ * becomes one without links.
+ */
+static bool name_library(char path[PATH_MAX], char ret_name[PATH_MAX])
 {
 	char dir[PATH_MAX], real[PATH_MAX];
+	bool is_system;
 
 	snprintf(dir, sizeof(dir), "%.*s", (int)(smcp_base_name(path) - path),
 		 path);
-	if (!realpath(dir, real))
+	if (!realpath(dir, real) ||
+	    strlen(real) + sizeof("/" SMCP_LIBRARY_NAME) > PATH_MAX)
 		return false;
-	if (is_system_dir(real, path))
-		return strcpy(ret_name, SMCP_LIBRARY_NAME);
-	return snprintf(ret_name, PATH_MAX, "%s/" SMCP_LIBRARY_NAME, real) <
-	       PATH_MAX;
+	is_system = is_system_dir(real, path);
+	sprintf(path, "%s/" SMCP_LIBRARY_NAME, real);
+	strcpy(ret_name, is_system ? SMCP_LIBRARY_NAME : path);
+	return true;
 }
 
 /* The library in the build tree of this program, if self is in one. */

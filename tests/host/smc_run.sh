@@ -88,6 +88,8 @@ Run COMMAND using SMC for TCP sockets
                         print which rule decides
    --print-env          print the variables to set instead of using smc_run
    --reason <CODE>      say what a reason for TCP means, and what helps
+   --check [COMMAND|PID] [--peer HOST[:PORT]] [--json]
+                        say whether it would use SMC, and what helps
    --report [PID] [--json]
                         print what the sockets of PID, or of all, are
 '
@@ -144,7 +146,7 @@ surface() {
 		"${run[@]}" -dx show
 	golden "$sh: bundle that lacks its value" 1 \
 		"smc_run: Error: Invalid option: -r$nl" '' "${run[@]}" -dr
-	for opt in --check --summary --help --strict=x --rul; do
+	for opt in --checks --summary --help --strict=x --rul; do
 		golden "$sh: unknown $opt" 1 \
 			"smc_run: Error: Invalid option: $opt$nl" '' \
 			"${run[@]}" "$opt" show

@@ -73,7 +73,7 @@ surface() {
 			"smc_run: Error: Missing command parameter$nl" '' \
 			"${run[@]}" "$opt" "${value#*=}"
 	done
-	for opt in --strict=1 --list-rules=x --print-env=x --rules --check \
+	for opt in --strict=1 --list-rules=x --print-env=x --rules --check=x \
 		--reported --reasons --summary --systemd --bpf; do
 		golden "$sh: unknown $opt" 1 \
 			"smc_run: Error: Invalid option: $opt$nl" '' \
@@ -116,17 +116,20 @@ verdict: tcp
 cure: smcd ueid add NAME (or smcr), the same NAME on both hosts
 " '' "${run[@]}" $opt
 	done
-	# --report has a program of its own, which this tree does not have.
-	for opt in --report '--report 1' --report=1 '--report --json 1'; do
+	# They have a program of their own, which this tree does not have.
+	for opt in --check '--check true' '--deny :1 --check --json' '--peer :1 --check' \
+		--report '--report 1' --report=1 '--report --json 1'; do
 		# shellcheck disable=SC2086 # words
 		golden "$sh: $opt" 125 '' \
 			"smc_run: smc_run_diag, which knows these options, is not built or installed$nl" \
 			"${run[@]}" $opt
 	done
-	for opt in --json --all; do
-		golden "$sh: $opt without --report" 1 '' \
-			"smc_run: $opt: unknown option$nl" "${run[@]}" $opt true
-	done
+	golden "$sh: --all without --report" 1 '' \
+		"smc_run: --all: unknown option$nl" "${run[@]}" --all true
+	golden "$sh: --json without a query" 1 '' \
+		"smc_run: --json: only with --check or --report$nl" "${run[@]}" --json true
+	golden "$sh: --peer without --check" 1 '' \
+		"smc_run: --peer: only with --check$nl" "${run[@]}" --peer a:1 true
 	golden "$sh: --reason without a value" 1 \
 		"smc_run: Error: Invalid option: --reason$nl" '' "${run[@]}" --reason
 	golden "$sh: --print-env" 0 \
@@ -389,7 +392,7 @@ golden "list: an error that was typed, 1" 1 '' \
 golden "list: an argument" 1 '' \
 	"smc_run: --list-rules: unexpected 'x'$nl" "$smc_run" --list-rules x
 golden "two queries" 1 '' \
-	"smc_run: only one of --list-rules, --explain, --print-env and --reason can be given$nl" \
+	"smc_run: only one of --list-rules, --explain, --print-env, --reason and --check can be given$nl" \
 	"$smc_run" --list-rules --print-env
 golden "list: nowhere to write" 1 '' \
 	"smc_run: standard output: No space left on device$nl" \

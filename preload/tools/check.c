@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: MIT
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <libelf.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "findings.h"
+#include "machine.h"
+#include "peer.h"
+#include "target.h"
+#include "util.h"
+
+#define START_IT "start it by smc_run"
+
+/* What is looked at */
+struct subject {
+	pid_t pid; /* 0: not a process */
+	const char *command; /* NULL: not a command */
+	struct smcp_target target; /* if one of the two */
+	char exe[PATH_MAX];
+	struct smcp_subject who;
+};
+
+static int wrong(const char *what, const char *why)
+{
+	dprintf(STDERR_FILENO, "smc_run: --check: %s: %s\n", what, why);
+	return -EINVAL;
+}
+
+/*
+ * A process
+ */
+static FILE *open_proc(pid_t pid, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	return fopen(path, "re");
+}
+
+static void forget_environment(void)
+{
+	static const char *const names[] = {
+		"SMC_EXCLUDE", "SMC_PROGS",	  "SMC_DENY",
+		"SMC_RULES",   "SMC_ALLOW",	  "SMC_CONFIG",
+		"SMC_STRICT",  "SMC_SOCK_FAMILY", "SMC_NAMES",
+		"HOME",	       "XDG_CONFIG_HOME",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		unsetenv(names[i]);
+}
+
+/* What the process was started with is what its rules were read from. */
+static int take_environment(pid_t pid)
+{
+	FILE *file = open_proc(pid, "environ");
+	char *variable = NULL;
+	size_t size = 0;
+
+	if (!file)
+		return -errno;
+	forget_environment();
+	while (getdelim(&variable, &size, '\0', file) > 0) {
+		char *value = strchr(variable, '=');
+
+		if (!value || (strncmp(variable, "SMC_", 4) != 0 &&
+			       strncmp(variable, "HOME=", 5) != 0 &&
+			       strncmp(variable, "XDG_CONFIG_HOME=", 16) != 0))
+			continue;
+		*value++ = '\0';
+		if (setenv(variable, value, 1)) {
+			free(variable);
+			fclose(file);
+			return -ENOMEM;
+		}
+	}
+	free(variable);
+	fclose(file);
+	return 0;
+}
+
+/* Return: is the library in its memory? */
+static bool has_loaded(pid_t pid)
+{
+	FILE *file = open_proc(pid, "maps");
+	char line[PATH_MAX + 128];
+	bool found = false;
+
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file))
+		found = strstr(line, "/" SMCP_LIBRARY_NAME);
+	fclose(file);
+	return found;
+}
+
+static int enter_netns(pid_t pid)
+{
+	struct stat own, other;
+	char path[64];
+	int fd, rc = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	if (stat("/proc/self/ns/net", &own) || stat(path, &other))
+		return -errno;
+	if (own.st_ino == other.st_ino && own.st_dev == other.st_dev)
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (setns(fd, CLONE_NEWNET))
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+static int take_process(struct subject *subject, const char *text)
+{
+	char path[64];
+	struct stat st;
+	ssize_t n;
+	int rc;
+
+	snprintf(path, sizeof(path), "/proc/%s", text);
+	if (strlen(text) > 10 || stat(path, &st))
+		return wrong(text, "no such process");
+	subject->pid = atoi(text);
+	subject->who.user = st.st_uid;
+	subject->who.group = st.st_gid;
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)subject->pid);
+	n = readlink(path, subject->exe, sizeof(subject->exe) - 1);
+	rc = n < 0 ? -errno : take_environment(subject->pid);
+	if (!rc)
+		rc = enter_netns(subject->pid);
+	if (rc == -EACCES || rc == -EPERM)
+		return wrong(text, "not permitted (be root)");
+	if (rc)
+		return wrong(text, strerror(-rc));
+	/* Also if the file was replaced, or is in another mount namespace. */
+	strcpy(subject->target.path, path);
+	smcp_target_inspect(&subject->target);
+	strcpy(subject->target.path, subject->exe);
+	return 0;
+}
+
+static int take_command(struct subject *subject, const char *name)
+{
+	subject->command = name;
+	subject->who.user = geteuid();
+	subject->who.group = getegid();
+	if (!smcp_target_find(name, subject->target.path))
+		return wrong(name, "not found");
+	smcp_target_inspect(&subject->target);
+	if (!realpath(subject->target.path, subject->exe))
+		return wrong(name, strerror(errno));
+	return 0;
+}
+
+static int take_subject(struct subject *subject,
+			const struct smcp_options *options)
+{
+	char *const *rest = options->rest;
+	const char *what = rest[0];
+
+	subject->who.exe = subject->exe;
+	if (!what)
+		return 0;
+	if (rest[1])
+		return wrong(rest[1], "unexpected");
+	return what[strspn(what, "0123456789")] ? take_command(subject, what)
+						: take_process(subject, what);
+}
+
+/*
+ * The library and the program
+ */
+static void check_library(const struct smcp_reach *reach)
+{
+	struct stat st;
+
+	if (stat(reach->path, &st)) {
+		smcp_found_failure("library", SMCP_RESULT_BROKEN, "%s: %s",
+				   reach->path, strerror(errno));
+		smcp_found_cure("install it again");
+	} else if (strchr(reach->name, '/')) {
+		smcp_found_warning("library",
+				   "%s: in no directory of the system, so "
+				   "privileged programs stay on TCP",
+				   reach->path);
+		smcp_found_cure("install the package");
+	} else if (st.st_uid || st.st_mode & (S_IWGRP | S_IWOTH)) {
+		smcp_found_warning("library",
+				   "%s: others than root may write what all "
+				   "programs load",
+				   reach->path);
+		smcp_found_cure("chown root:root %s; chmod go-w %s",
+				reach->path, reach->path);
+	} else if (!(st.st_mode & S_ISUID)) {
+		smcp_found_warning("library",
+				   "%s: mode %o, so privileged programs stay "
+				   "on TCP",
+				   reach->path, st.st_mode & 07777U);
+		smcp_found_cure("chmod 4644 %s, if they are to use SMC",
+				reach->path);
+	} else {
+		smcp_found_ok("library", "%s, mode %o", reach->path,
+			      st.st_mode & 07777U);
+	}
+}
+
+struct elf {
+	bool is_go;
+	bool has_liburing;
+};
+
+static void read_needed(struct elf *elf, Elf *file, Elf_Scn *section,
+			const GElf_Shdr *header)
+{
+	Elf_Data *data = elf_getdata(section, NULL);
+	const char *name;
+	GElf_Dyn dyn;
+	size_t i;
+
+	if (!data || !header->sh_entsize)
+		return;
+	for (i = 0; i < header->sh_size / header->sh_entsize; i++) {
+		if (!gelf_getdyn(data, (int)i, &dyn) || dyn.d_tag != DT_NEEDED)
+			continue;
+		name = elf_strptr(file, header->sh_link, dyn.d_un.d_val);
+		if (name && !strncmp(name, "liburing", 8))
+			elf->has_liburing = true;
+	}
+}
+
+/* What sections say; a file without them is none of ours to wonder about. */
+static void read_elf(const char *path, struct elf *elf)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	size_t names;
+	Elf *file;
+
+	if (fd < 0)
+		return;
+	elf_version(EV_CURRENT);
+	file = elf_begin(fd, ELF_C_READ, NULL);
+	if (file && !elf_getshdrstrndx(file, &names)) {
+		while ((section = elf_nextscn(file, section))) {
+			const char *name;
+
+			if (!gelf_getshdr(section, &header))
+				continue;
+			name = elf_strptr(file, names, header.sh_name);
+			if (name && (!strcmp(name, ".note.go.buildid") ||
+				     !strcmp(name, ".go.buildinfo")))
+				elf->is_go = true;
+			if (header.sh_type == SHT_DYNAMIC)
+				read_needed(elf, file, section, &header);
+		}
+	}
+	elf_end(file);
+	close(fd);
+}
+
+/* The text of a reach is "PATH: WHAT". */
+static void found_unreachable(const struct smcp_reach *reach)
+{
+	smcp_found_failure("target", SMCP_RESULT_UNREACHABLE, "%s",
+			   reach->text);
+	switch (reach->obstacle) {
+	case SMCP_STATIC:
+		smcp_found_cure("link it dynamically, or let it ask for "
+				"IPPROTO_SMC itself");
+		break;
+	case SMCP_OTHER_LIBC:
+		smcp_found_cure("build the library with its C library");
+		break;
+	case SMCP_OTHER_ARCH:
+		smcp_found_cure("install the library for its architecture");
+		break;
+	default:
+		smcp_found_cure("install the package, mode 4644");
+	}
+}
+
+static void check_program(const struct subject *subject,
+			  const struct smcp_reach *reach)
+{
+	const struct smcp_target *target = &subject->target;
+	char path[PATH_MAX];
+	struct elf elf = {0};
+
+	if (!target->known) {
+		smcp_found_warning("target",
+				   "%s: not a program that could be "
+				   "looked at",
+				   target->path);
+		return;
+	}
+	strcpy(path, target->path);
+	if (subject->pid)
+		snprintf(path, sizeof(path), "/proc/%d/exe", (int)subject->pid);
+	read_elf(path, &elf);
+	if (elf.is_go) {
+		smcp_found_failure("target", SMCP_RESULT_UNREACHABLE,
+				   "%s: a Go program, which makes system calls "
+				   "itself",
+				   target->path);
+		smcp_found_cure("let it ask for IPPROTO_SMC itself");
+	} else if (reach->obstacle) {
+		found_unreachable(reach);
+	} else if (target->privileged) {
+		smcp_found_warning(
+			"target",
+			"%s: privileged, so SMC_* variables, options "
+			"and files but /etc/smc are not for it",
+			target->path);
+	} else if (elf.has_liburing) {
+		smcp_found_warning("target",
+				   "%s: links liburing: connects made by "
+				   "io_uring escape the rules (G21)",
+				   target->path);
+	} else {
+		smcp_found_ok("target", "%s: dynamic", target->path);
+	}
+	if (!subject->pid)
+		return;
+	if (has_loaded(subject->pid)) {
+		smcp_found_ok("process", "%d has loaded the library",
+			      (int)subject->pid);
+	} else {
+		smcp_found_failure("process", SMCP_RESULT_TCP,
+				   "%d has not loaded the library",
+				   (int)subject->pid);
+		smcp_found_cure(START_IT);
+	}
+}
+
+/*
+ * The rules
+ */
+static const char *scope_text(const struct smcp_rules *rules, int family)
+{
+	static const char *const texts[] = {"all-tcp", "all-smc", "mixed"};
+
+	return texts[smcp_rules_scope(rules, family)];
+}
+
+static int check_scope(const struct subject *subject,
+		       const struct smcp_list *list)
+{
+	void *memory = calloc(1, smcp_rules_size(list));
+	const struct smcp_rules *rules;
+
+	if (!memory)
+		return -ENOMEM;
+	rules = smcp_rules_compile(list, &subject->who, memory);
+	if (smcp_rules_scope(rules, AF_INET) == SMCP_ALL_TCP &&
+	    smcp_rules_scope(rules, AF_INET6) == SMCP_ALL_TCP) {
+		smcp_found_failure("rules", SMCP_RESULT_TCP,
+				   "%u: all-tcp for this program",
+				   list->n_rules);
+		smcp_found_cure("smc_run --list-rules shows them");
+	} else {
+		smcp_found_ok("rules", "%u: AF_INET %s, AF_INET6 %s",
+			      list->n_rules, scope_text(rules, AF_INET),
+			      scope_text(rules, AF_INET6));
+	}
+	free(memory);
+	return 0;
+}
+
+static int check_rules(const struct subject *subject,
+		       const struct smcp_run_list *list)
+{
+	const struct smcp_error *error = &list->loader.parser.first_error;
+	unsigned int n = list->loader.parser.n_errors;
+
+	if (n) {
+		smcp_found_failure("rules", SMCP_RESULT_BROKEN,
+				   "%s:%u:%u: %s%s", error->origin, error->line,
+				   error->column, error->text,
+				   n > 1 ? " (and more)" : "");
+		smcp_found_cure("correct it; until then all is TCP");
+		return 0;
+	}
+	if (*subject->exe)
+		return check_scope(subject, &list->loader.list);
+	smcp_found_ok("rules", "%u, for all programs",
+		      list->loader.list.n_rules);
+	return 0;
+}
+
+static unsigned int families_of(const struct smcp_run_list *list)
+{
+	unsigned int families = list->loader.parser.settings.conf.families;
+	const char *value = getenv("SMC_SOCK_FAMILY");
+
+	if (value)
+		(void)smcp_conf_parse_family(value, &families);
+	return families;
+}
+
+int smcp_check(const char *self, const struct smcp_options *options,
+	       struct smcp_run_list *list)
+{
+	static struct subject subject;
+	static struct smcp_reach reach;
+	bool is_usable;
+	int rc;
+
+	rc = take_subject(&subject, options);
+	if (rc)
+		return 1;
+	list->shows_all = true;
+	rc = smcp_run_list_load(list, options);
+	if (rc)
+		goto no_memory;
+	if (list->has_typed_error)
+		return 1;
+	smcp_machine_check(families_of(list));
+	is_usable = smcp_target_reach(self, &subject.target, &reach);
+	if (reach.obstacle == SMCP_NO_LIBRARY && !is_usable) {
+		smcp_found_failure("library", SMCP_RESULT_BROKEN, "%s",
+				   reach.text);
+		smcp_found_cure("install the package");
+	} else {
+		check_library(&reach);
+	}
+	if (*subject.exe)
+		check_program(&subject, &reach);
+	rc = check_rules(&subject, list);
+	if (rc)
+		goto no_memory;
+	if (options->peer && smcp_peer_check(options->peer, families_of(list)))
+		return 1;
+	return smcp_findings_print(options->is_json);
+
+no_memory:
+	dprintf(STDERR_FILENO, "smc_run: --check: %s\n", strerror(-rc));
+	return 1;
+}
