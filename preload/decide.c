@@ -23,12 +23,7 @@ log_verdict(const struct smcp_policy *policy, const struct smcp_query *query,
 	smcp_line_text(&line, " -> ");
 	smcp_line_text(&line, verdicts[answer->verdict]);
 	smcp_line_text(&line, " (");
-	if (policy->is_bad)
-		smcp_line_text(&line, "bad list");
-	else if (answer->rule < 0 || !policy->places)
-		smcp_line_text(&line, "default");
-	else
-		smcp_line_text(&line, policy->places[answer->rule]);
+	smcp_line_text(&line, smcp_policy_place(policy, answer->rule));
 	smcp_line_text(&line, ")");
 	if (rc) {
 		smcp_line_text(&line, ", errno ");
@@ -67,6 +62,9 @@ static int obey(const struct smcp_policy *policy, int fd,
 		return 0;
 	}
 	rc = smcp_demote(policy, fd, kind);
+	if (!rc && policy->summary)
+		smcp_summary_rule(policy->summary,
+				  smcp_policy_place(policy, answer->rule));
 	/* Too late: the kernel has the answer to such a call. */
 	return rc == -EINVAL ? 0 : rc;
 }
@@ -86,6 +84,10 @@ static int decide(const struct smcp_policy *policy, int fd, int family,
 		return 0;
 	answer = smcp_rules_verdict(policy->rules, query);
 	rc = obey(policy, fd, &answer);
+	if (rc && policy->summary)
+		smcp_summary_add(rc == -EPROTONOSUPPORT
+					 ? &policy->summary->required
+					 : &policy->summary->refused);
 	if (is_logged)
 		log_verdict(policy, query, &answer, rc);
 	return rc;

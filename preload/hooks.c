@@ -15,6 +15,17 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+__attribute__((noinline)) static int
+count_socket(const struct smcp_policy *policy, int domain, int type,
+	     int protocol)
+{
+	int fd = policy->real.socket(domain, type, protocol);
+
+	if (fd >= 0)
+		smcp_sock_count(policy, domain, type, protocol);
+	return fd;
+}
+
 /*
  * What is not ours is a tail call: libc's own result and errno.  Otherwise
  * success leaves errno as it was, whatever was tried on the way.
@@ -28,6 +39,8 @@ EXPORT int socket(int domain, int type, int protocol)
 	if (!smcp_sock_is_ours(policy, domain, type, protocol)) {
 		if (domain == AF_SMC)
 			smcp_opts_note_af_smc();
+		if (policy->summary)
+			return count_socket(policy, domain, type, protocol);
 		return policy->real.socket(domain, type, protocol);
 	}
 	saved_errno = errno;

@@ -261,7 +261,10 @@ static struct smcp_policy *make_policy(const struct start *start,
 	read_subject(&loader->list, exe, &subject);
 	policy->rules =
 		smcp_rules_compile(&loader->list, &subject, memory + rules_at);
-	if (smcp_log_wants(&policy->log, SMCP_LOG_DEBUG2)) {
+	if (!start->is_secure)
+		policy->summary =
+			smcp_summary_map(getenv(SMCP_SUMMARY_VARIABLE));
+	if (smcp_log_wants(&policy->log, SMCP_LOG_DEBUG2) || policy->summary) {
 		(void)write_places(&loader->list, memory + places_at);
 		policy->places = (const char *const *)(memory + places_at);
 	}
@@ -332,9 +335,14 @@ static const struct smcp_policy *publish_policy(void)
 			    &published, &winner, policy, memory_order_acq_rel,
 			    memory_order_acquire)) {
 			winner = policy;
+			if (policy->summary)
+				smcp_summary_add(&policy->summary->programs);
 			print_warnings(&warnings, &policy->log);
 			print_result(policy, &loader);
 		} else {
+			if (policy->summary)
+				munmap(policy->summary,
+				       sizeof(*policy->summary));
 			munmap(policy, size);
 		}
 	}

@@ -83,6 +83,15 @@ static bool is_lost_in_listen(int level, int name)
 		name == TCP_FASTOPEN_KEY);
 }
 
+static int demote(const struct smcp_policy *policy, int fd)
+{
+	int rc = smcp_demote(policy, fd, SMCP_BY_TRICK);
+
+	if (!rc && policy->summary)
+		smcp_summary_add(&policy->summary->by_option);
+	return rc;
+}
+
 int smcp_opts_before_set(const struct smcp_policy *policy, int fd, int level,
 			 int name, const void *value, socklen_t size)
 {
@@ -95,7 +104,7 @@ int smcp_opts_before_set(const struct smcp_policy *policy, int fd, int level,
 	/* Where there is SMC_USE the kernel decides, and later. */
 	if (smcp_demote_kind(policy, fd, &use) != SMCP_BY_TRICK)
 		return 0;
-	rc = smcp_demote(policy, fd, SMCP_BY_TRICK);
+	rc = demote(policy, fd);
 	/* Too late: the kernel answers as it likes. */
 	if (rc == -EINVAL || (rc == -ECONNABORTED && !is_fastopen))
 		return 0;
@@ -147,7 +156,7 @@ int smcp_opts_after_set(const struct smcp_policy *policy, int fd, int level,
 		if (number != SMC_USE_TCP ||
 		    smcp_demote_kind(policy, fd, &use) != SMCP_BY_TRICK)
 			return -err;
-		return smcp_demote(policy, fd, SMCP_BY_TRICK);
+		return demote(policy, fd);
 	}
 	if (!is_short || !(level == IPPROTO_TCP	 ? name == TCP_CONGESTION
 			   : level == IPPROTO_IP ? is_byte_option(name)

@@ -32,6 +32,9 @@ static const struct member {
  */
 static atomic_uint absent_until[ARRAY_SIZE(members)][2];
 
+/* Why the last try failed, for the summary */
+static atomic_int last_error[ARRAY_SIZE(members)][2];
+
 /*
  * Further bits of the type, which some kernel may know, are left alone: to
  * refuse them with EINVAL would look like a kernel without SMC.
@@ -156,14 +159,15 @@ static int check_mixed(const struct smcp_policy *policy, size_t i, int domain)
 static int try_member(const struct smcp_policy *policy, size_t i, int domain,
 		      int type)
 {
-	int rc = check_mixed(policy, i, domain);
-	int fd;
+	int fd = check_mixed(policy, i, domain);
 
-	if (rc)
-		return rc;
-	fd = open_member(policy, i, domain, type);
-	if (fd < 0)
+	if (!fd)
+		fd = open_member(policy, i, domain, type);
+	if (fd < 0) {
+		atomic_store_explicit(&last_error[i][domain == AF_INET6], -fd,
+				      memory_order_relaxed);
 		return fd;
+	}
 	log_success(&policy->log, members[i].name);
 	set_size(policy, fd, SO_SNDBUFFORCE, SO_SNDBUF, policy->conf.sndbuf);
 	set_size(policy, fd, SO_RCVBUFFORCE, SO_RCVBUF, policy->conf.rcvbuf);
@@ -206,8 +210,68 @@ int smcp_sock_open(const struct smcp_policy *policy, int domain, int type,
 		if (!is_due(policy, i, domain == AF_INET6, now))
 			continue;
 		fd = try_member(policy, i, domain, type);
+		if (fd >= 0 && policy->summary)
+			smcp_summary_add(&policy->summary->sockets);
 		if (fd >= 0 || fd == -EMFILE || fd == -ENFILE)
 			return fd;
 	}
-	return smcp_result(real->socket(domain, type, protocol));
+	fd = smcp_result(real->socket(domain, type, protocol));
+	if (fd >= 0 && policy->summary)
+		smcp_sock_count(policy, domain, type, protocol);
+	return fd;
+}
+
+static bool is_smc(int domain, int type, int protocol)
+{
+	return (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == SOCK_STREAM &&
+	       (domain == AF_SMC ||
+		((domain == AF_INET || domain == AF_INET6) &&
+		 protocol == IPPROTO_SMC));
+}
+
+/*
+ * Where all is TCP no rule is asked, since the peer does not matter.  The one for
+ * an address that nobody has is mostly the one that leaves no choice.
+ */
+static int rule_for_all(const struct smcp_policy *policy, int domain)
+{
+	bool is_ipv4 = domain == AF_INET;
+	const struct smcp_query query = {
+		.role = SMCP_CONNECT,
+		.remote = {.hi = is_ipv4 ? 0 : UINT64_MAX,
+			   .lo = is_ipv4 ? UINT32_MAX : UINT64_MAX,
+			   .is_ipv4 = is_ipv4},
+	};
+
+	return smcp_rules_verdict(policy->rules, &query).rule;
+}
+
+void smcp_sock_count(const struct smcp_policy *policy, int domain, int type,
+		     int protocol)
+{
+	struct smcp_summary *summary = policy->summary;
+	size_t i;
+	int err;
+
+	if (is_smc(domain, type, protocol)) {
+		smcp_summary_add(&summary->sockets);
+		return;
+	}
+	if (!is_tcp(domain, type, protocol))
+		return;
+	smcp_summary_add(&summary->sockets);
+	if (smcp_rules_scope(policy->rules, domain) == SMCP_ALL_TCP) {
+		smcp_summary_rule(
+			summary, smcp_policy_place(
+					 policy, rule_for_all(policy, domain)));
+		return;
+	}
+	for (i = 0; i < ARRAY_SIZE(members); i++) {
+		err = atomic_load_explicit(&last_error[i][domain == AF_INET6],
+					   memory_order_relaxed);
+		if (err && (policy->conf.families & members[i].family)) {
+			smcp_summary_absent(summary, err);
+			return;
+		}
+	}
 }

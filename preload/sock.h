@@ -35,4 +35,15 @@ bool smcp_sock_is_ours(const struct smcp_policy *policy, int domain, int type,
 int smcp_sock_open(const struct smcp_policy *policy, int domain, int type,
 		   int protocol);
 
+/*
+ * smcp_sock_count() - count a socket that was made as the program asked
+ * @policy: the policy, which has a summary
+ * @domain, @type, @protocol: of a socket() that succeeded
+ *
+ * What is neither TCP nor SMC does not count.  Async-signal-safe.  Leaves errno
+ * alone.
+ */
+void smcp_sock_count(const struct smcp_policy *policy, int domain, int type,
+		     int protocol);
+
 #endif

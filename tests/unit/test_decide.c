@@ -227,6 +227,34 @@ UNIT_TEST(connect_asks_for_the_local_address_if_a_rule_does)
 	ASSERT_STR(fake_real_calls(), "getsockname(7)");
 }
 
+UNIT_TEST(what_becomes_TCP_is_counted_once)
+{
+	static struct smcp_summary page;
+	static const char *const places[] = {"rule dns, /etc/smc/smc.conf:6",
+					     "SMC_RULES:2"};
+
+	begin("use tcp to :53 as dns; use require to :54\ndefault = tcp");
+	policy.places = places;
+	policy.summary = &page;
+	/* Whatever is not made TCP here is not counted here. */
+	CU_ASSERT_EQUAL(to("10.0.0.1", 53, ANSWERS(-ENOPROTOOPT, 6)), 0);
+	CU_ASSERT_EQUAL(page.rules[0].state, SMCP_SUMMARY_FREE);
+	CU_ASSERT_EQUAL(to("10.0.0.1", 53, ANSWERS(0, 0)), 0);
+	CU_ASSERT_EQUAL(to("10.0.0.1", 53, ANSWERS(0, -EINVAL)), 0);
+	CU_ASSERT_EQUAL(to("10.0.0.1", 55, ANSWERS(0, 0)), 0);
+	CU_ASSERT_EQUAL(to("10.0.0.1", 53, ANSWERS(0, -EIO)), -EPERM);
+	ASSERT_STR(page.rules[0].text, "rule dns");
+	CU_ASSERT_EQUAL(page.rules[0].count, 1);
+	ASSERT_STR(page.rules[1].text, "default");
+	CU_ASSERT_EQUAL(page.rules[1].count, 1);
+	CU_ASSERT_EQUAL(page.refused, 1);
+	CU_ASSERT_EQUAL(page.required, 0);
+	CU_ASSERT_EQUAL(to("10.0.0.1", 54, ANSWERS(-ENOPROTOOPT, 6, 6, 7)),
+			-EPROTONOSUPPORT);
+	CU_ASSERT_EQUAL(page.required, 1);
+	CU_ASSERT_EQUAL(page.sockets, 0);
+}
+
 static void decide_aloud(void)
 {
 	static const char *const places[] = {"rule dns, /etc/smc/smc.conf:6"};

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -182,6 +185,45 @@ UNIT_TEST(a_bad_list_is_all_TCP_with_one_line)
 	unit_test_in_child(check_bad_list, text, sizeof(text));
 	ASSERT_STR(text, "libsmc-preload: SMC_RULES:2:5: unknown word 'tpc' "
 			 "(smc, tcp or require), running on TCP\n");
+}
+
+static int page_fd;
+
+static void check_page(void)
+{
+	const struct smcp_policy *policy;
+
+	clear_environment();
+	setenv("SMC_RULES", "use tcp to :53 as dns", 1);
+	setenv("SMC_SUMMARY_FD", "999", 1);
+	if (page_fd >= 0) {
+		char number[16];
+
+		snprintf(number, sizeof(number), "%d", page_fd);
+		setenv("SMC_SUMMARY_FD", number, 1);
+	}
+	policy = smcp_init_policy();
+	CU_ASSERT_EQUAL(policy->summary != NULL, page_fd >= 0);
+	CU_ASSERT_EQUAL(policy->places != NULL, page_fd >= 0);
+	if (policy->summary) {
+		CU_ASSERT_EQUAL(policy->summary->programs, 1);
+		ASSERT_STR(policy->places[0], "rule dns, SMC_RULES:1");
+	}
+}
+
+UNIT_TEST(the_page_of_a_summary_is_mapped_and_no_other)
+{
+	page_fd = -1;
+	unit_test_in_child(check_page, NULL, 0);
+	page_fd = memfd_create("test", MFD_ALLOW_SEALING);
+	CU_ASSERT_FATAL(page_fd >= 0);
+	CU_ASSERT_EQUAL(pwrite(page_fd, SMCP_SUMMARY_MAGIC, 16, 0), 16);
+	CU_ASSERT_EQUAL(ftruncate(page_fd, sizeof(struct smcp_summary)), 0);
+	CU_ASSERT_EQUAL(fcntl(page_fd, F_ADD_SEALS,
+			      F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL),
+			0);
+	unit_test_in_child(check_page, NULL, 0);
+	close(page_fd);
 }
 
 #define THREADS 64

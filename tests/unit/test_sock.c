@@ -503,3 +503,80 @@ UNIT_TEST(lines_of_level_3)
 			 "libsmc-preload: sockopt 8 set to 16384\n"
 			 "libsmc-preload: no AF_SMC, errno 13\n");
 }
+
+/* What the page says: sockets, then all causes for TCP */
+static const char *counted(struct smcp_summary *page)
+{
+	static char text[512];
+	size_t i, n;
+
+	n = (size_t)sprintf(text, "%u", page->sockets);
+	for (i = 0; i < SMCP_SUMMARY_RULES && page->rules[i].count; i++)
+		n += (size_t)sprintf(text + n, ", %u by %s",
+				     page->rules[i].count, page->rules[i].text);
+	for (i = 0; i < SMCP_SUMMARY_ERRORS && page->absent[i].count; i++)
+		n += (size_t)sprintf(text + n, ", %u errno %u",
+				     page->absent[i].count,
+				     page->absent[i].error);
+	memset(page, 0, sizeof(*page));
+	return text;
+}
+
+/* As the hook does, of a policy with a summary */
+static void open_counted(const struct smcp_policy *policy, int domain, int type,
+			 int protocol)
+{
+	if (smcp_sock_is_ours(policy, domain, type, protocol))
+		(void)smcp_sock_open(policy, domain, type, protocol);
+	else
+		smcp_sock_count(policy, domain, type, protocol);
+}
+
+UNIT_TEST(each_socket_is_counted_with_its_cause)
+{
+	static const char *const places[] = {"rule v4, x:1", "x:2"};
+	static struct smcp_summary page;
+	struct smcp_policy policy = make_policy(SMCP_FAMILY_AUTO);
+
+	policy.summary = &page;
+	policy.places = places;
+	fake_real_answer(7);
+	open_counted(&policy, AF_INET, SOCK_STREAM, 0);
+	ASSERT_STR(counted(&page), "1");
+	/* Not if it failed */
+	fake_real_answer(-EMFILE);
+	open_counted(&policy, AF_INET, SOCK_STREAM, 0);
+	fake_real_answer(-EPROTONOSUPPORT);
+	fake_real_answer(-EAFNOSUPPORT);
+	fake_real_answer(-ENOBUFS);
+	open_counted(&policy, AF_INET, SOCK_STREAM, 0);
+	ASSERT_STR(counted(&page), "0");
+	/* What is remembered has its cause, too. */
+	open_counted(&policy, AF_INET, SOCK_STREAM, 0);
+	ASSERT_STR(counted(&page), "1, 1 errno 93");
+	policy.conf.families = SMCP_FAMILY_SMC;
+	open_counted(&policy, AF_INET, SOCK_STREAM, 0);
+	ASSERT_STR(counted(&page), "1, 1 errno 97");
+	/* What passes, and another family */
+	policy.conf.families = SMCP_FAMILY_INET;
+	fake_real_answer(-ENOMEM);
+	fake_real_answer(7);
+	open_counted(&policy, AF_INET6, SOCK_STREAM, IPPROTO_TCP);
+	ASSERT_STR(counted(&page), "1, 1 errno 12");
+	/* SMC that the program asks for, and what is something else */
+	open_counted(&policy, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 256);
+	open_counted(&policy, 43, SOCK_STREAM, 1);
+	open_counted(&policy, AF_INET, SOCK_DGRAM, 0);
+	open_counted(&policy, AF_UNIX, SOCK_STREAM, 0);
+	open_counted(&policy, AF_INET, SOCK_STREAM, 262);
+	ASSERT_STR(counted(&page), "2");
+
+	policy = make_ruled(SMCP_FAMILY_AUTO, "use tcp as v4");
+	policy.summary = &page;
+	policy.places = places;
+	open_counted(&policy, AF_INET, SOCK_STREAM, 0);
+	ASSERT_STR(counted(&page), "1, 1 by rule v4");
+	policy.is_bad = true;
+	open_counted(&policy, AF_INET, SOCK_STREAM, 0);
+	ASSERT_STR(counted(&page), "1, 1 by bad list");
+}
