@@ -117,6 +117,8 @@ static int parse_one(struct smcp_options *options, const char *arg)
 		options->peer = value;
 		return 0;
 	}
+	if (value_of(arg, "--summary"))
+		return 0; /* smcp_options_page() */
 	options->has_list = true;
 	if (!strcmp(arg, "--strict")) {
 		options->is_strict = true;
@@ -170,6 +172,11 @@ int smcp_options_parse(char **argv, struct smcp_options *ret_options)
 	options.rest = argv;
 	*ret_options = options;
 	return 0;
+}
+
+const char *smcp_options_page(char **argv)
+{
+	return argv[1] ? value_of(argv[1], "--summary") : NULL;
 }
 
 /* Texts that say something, one behind the other */

@@ -50,6 +50,16 @@ struct smcp_options {
 int smcp_options_parse(char **argv, struct smcp_options *ret_options);
 
 /*
+ * smcp_options_page() - the descriptor at which smc_run --summary counts
+ * @argv: as of main()
+ *
+ * Known before anything can be wrong: smc_run_diag puts it first.
+ *
+ * Return: its number as text, for smcp_summary_map(), or NULL.
+ */
+const char *smcp_options_page(char **argv);
+
+/*
  * smcp_options_export() - set the variables by which options reach the library
  * @options: the options
  *

@@ -30,6 +30,7 @@
 #include "options.h"
 #include "query.h"
 #include "smc_uapi.h"
+#include "summary.h"
 #include "target.h"
 #include "util.h"
 
@@ -372,6 +373,16 @@ static int check_rest(const struct smcp_options *options)
 	return 0;
 }
 
+/* Who waits for COMMAND has to know that there was none. */
+static int not_started(char **argv, int status)
+{
+	struct smcp_summary *page = smcp_summary_map(smcp_options_page(argv));
+
+	if (page)
+		smcp_summary_add(&page->is_not_started);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	static struct smcp_run_list list;
@@ -391,7 +402,7 @@ int main(int argc, char **argv)
 	}
 	if (rc == -ENOMEM) {
 		dprintf(STDERR_FILENO, "smc_run: %s\n", strerror(ENOMEM));
-		return 125;
+		return not_started(argv, 125);
 	}
-	return rc ? 1 : run(argv[0], &options, &list);
+	return not_started(argv, rc ? 1 : run(argv[0], &options, &list));
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * smc_run_diag [--OPTION[=VALUE]...] --check [--OPTION...] -- [COMMAND|PID]
- * smc_run_diag --report[=PID] [--all] [--json] [--] [PID]: what smc_run asks the
- * kernel for, which takes libraries that the start of a program is not to load.
+ * smc_run_diag --report[=PID] [--all] [--json] [--] [PID]
+ * smc_run_diag --summary [--OPTION[=VALUE]...] -- COMMAND [ARG...]
+ *
+ * What smc_run asks the kernel for, which takes libraries that the start of a program
+ * is not to load.
  */
 #include <errno.h>
 #include <limits.h>
@@ -14,10 +17,12 @@
 
 #include "check.h"
 #include "report.h"
+#include "summarize.h"
+#include "util.h"
 
-static int wrong(const char *text, const char *what)
+static int wrong(const char *option, const char *text, const char *what)
 {
-	dprintf(STDERR_FILENO, "smc_run: --report: '%s' %s\n", text, what);
+	dprintf(STDERR_FILENO, "smc_run: %s: '%s' %s\n", option, text, what);
 	return 1;
 }
 
@@ -32,6 +37,42 @@ static pid_t parse_pid(const char *text)
 	    pid > INT_MAX)
 		return -EINVAL;
 	return (pid_t)pid;
+}
+
+static bool is_start_option(const char *word)
+{
+	static const char *const options[] = {
+		"--summary", "--strict", "--rule=",
+		"--deny=",   "--allow=", "--config=",
+	};
+	size_t i, size;
+
+	for (i = 0; i < ARRAY_SIZE(options); i++) {
+		size = strlen(options[i]);
+		if (!strncmp(word, options[i], size) &&
+		    (options[i][size - 1] == '=' || !word[size]))
+			return true;
+	}
+	return false;
+}
+
+/* Return: 0 if it is to run; the exit status if the options are wrong; -1: no such */
+static int check_summary(char **argv)
+{
+	bool is_summary = false;
+	char **arg;
+
+	for (arg = argv + 1; *arg && strcmp(*arg, "--") != 0; arg++)
+		is_summary |= !strcmp(*arg, "--summary");
+	if (!is_summary)
+		return -1;
+	for (arg = argv + 1; *arg && strcmp(*arg, "--") != 0; arg++)
+		if (!is_start_option(*arg))
+			return wrong("--summary", *arg, "is unexpected");
+	if (*arg && arg[1])
+		return 0;
+	dprintf(STDERR_FILENO, "smc_run: --summary: COMMAND is missing\n");
+	return 1;
 }
 
 static int report(int argc, char **argv)
@@ -56,13 +97,13 @@ static int report(int argc, char **argv)
 		if (!strncmp(word, "--report=", 9))
 			word += 9;
 		if (pid || is_all)
-			return wrong(word, "is unexpected");
+			return wrong("--report", word, "is unexpected");
 		pid = parse_pid(word);
 		if (pid < 0)
-			return wrong(word, "is no process id");
+			return wrong("--report", word, "is no process id");
 	}
 	if (pid && is_all)
-		return wrong("--all", "is unexpected");
+		return wrong("--report", "--all", "is unexpected");
 	return smcp_report(pid, is_json);
 }
 
@@ -79,11 +120,14 @@ static int check(char **argv)
 
 int main(int argc, char **argv)
 {
-	int i;
+	int i, rc;
 
 	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
 		if (!strcmp(argv[i], "--check"))
 			return check(argv);
 	}
-	return report(argc, argv);
+	rc = check_summary(argv);
+	if (rc < 0)
+		return report(argc, argv);
+	return rc ?: smcp_summarize(argv);
 }

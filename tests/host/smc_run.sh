@@ -83,6 +83,7 @@ Run COMMAND using SMC for TCP sockets
    --allow <LIST>       use SMC to these addresses only
    --config <FILE>      read rules from FILE, or from none, not the usual files
    --strict             do not start COMMAND if it cannot use SMC
+   --summary            at its end, print what became of its sockets
    --list-rules         print all rules in their order
    --explain [connect|listen] <ADDR:PORT> [COMMAND]
                         print which rule decides
@@ -146,7 +147,7 @@ surface() {
 		"${run[@]}" -dx show
 	golden "$sh: bundle that lacks its value" 1 \
 		"smc_run: Error: Invalid option: -r$nl" '' "${run[@]}" -dr
-	for opt in --checks --summary --help --strict=x --rul; do
+	for opt in --checks --summary=x --help --strict=x --rul; do
 		golden "$sh: unknown $opt" 1 \
 			"smc_run: Error: Invalid option: $opt$nl" '' \
 			"${run[@]}" "$opt" show

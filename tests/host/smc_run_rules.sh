@@ -74,7 +74,7 @@ surface() {
 			"${run[@]}" "$opt" "${value#*=}"
 	done
 	for opt in --strict=1 --list-rules=x --print-env=x --rules --check=x \
-		--reported --reasons --summary --systemd --bpf; do
+		--reported --reasons --summary=x --systemd --bpf; do
 		golden "$sh: unknown $opt" 1 \
 			"smc_run: Error: Invalid option: $opt$nl" '' \
 			"${run[@]}" "$opt" true
