@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "names.h"
+#include "process.h"
 
 /* More than the answer for a host of SMCP_MAX_HOST_ADDRS addresses. */
 #define ANSWER_SIZE 65536
@@ -15,63 +13,10 @@
 /* A statement as in SMC_NAMES: each address in it has at most 46 bytes. */
 #define STATEMENT_SIZE (SMCP_MAX_LINE + SMCP_MAX_HOST_ADDRS * 48)
 
-static void exec_getent(char *const *argv, int out)
-{
-	int null = open("/dev/null", O_RDWR);
-
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
-	    dup2(null, STDERR_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0)
-		_exit(127);
-	/* What it does is not for SMC. */
-	unsetenv("LD_PRELOAD");
-	execvp("getent", argv);
-	_exit(127);
-}
-
-/* A pipe that is none of the three streams, which may be closed */
-static int make_pipe(int fds[2])
-{
-	int low[2];
-
-	if (pipe(low))
-		return -errno;
-	fds[0] = fcntl(low[0], F_DUPFD_CLOEXEC, 3);
-	fds[1] = fcntl(low[1], F_DUPFD_CLOEXEC, 3);
-	close(low[0]);
-	close(low[1]);
-	if (fds[0] >= 0 && fds[1] >= 0)
-		return 0;
-	if (fds[0] >= 0)
-		close(fds[0]);
-	return -EMFILE;
-}
-
 /* Fills in what getent prints, with a NUL: nothing if it fails. */
 static void ask(char *const *argv, char ret_answer[ANSWER_SIZE])
 {
-	size_t size = 0;
-	int fds[2] = {-1, -1};
-	ssize_t n = 1;
-	pid_t pid;
-
-	*ret_answer = '\0';
-	if (make_pipe(fds))
-		return;
-	pid = fork();
-	if (!pid)
-		exec_getent(argv, fds[1]);
-	close(fds[1]);
-	while (pid > 0 && n && size < ANSWER_SIZE - 1) {
-		n = read(fds[0], ret_answer + size, ANSWER_SIZE - 1 - size);
-		if (n > 0)
-			size += (size_t)n;
-		else if (n < 0 && errno != EINTR)
-			break;
-	}
-	close(fds[0]);
-	ret_answer[size] = '\0';
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	(void)smcp_process_read(argv, false, ret_answer, ANSWER_SIZE);
 }
 
 static int parse_addr(const char *word, struct smcp_addr *ret_addr)

@@ -28,6 +28,7 @@
 #include "conf.h"
 #include "list.h"
 #include "options.h"
+#include "preload_list.h"
 #include "query.h"
 #include "smc_uapi.h"
 #include "summary.h"
@@ -137,42 +138,6 @@ static void check_family(void)
 		"smc_run: SMC_SOCK_FAMILY='%s' ignored (inet, smc or auto)\n",
 		value);
 	setenv("SMC_SOCK_FAMILY", "auto", 1);
-}
-
-/*
- * LD_PRELOAD is a list with colons or blanks.  Take the library out of it,
- * whatever its directory, and put name, unless NULL, at the end.
- */
-static void set_preload(const char *name)
-{
-	const char *list = getenv("LD_PRELOAD");
-	size_t len = 0, n;
-	char *preload;
-
-	if (!list)
-		list = "";
-	preload = malloc(strlen(list) + 1 + PATH_MAX);
-	if (!preload)
-		return;
-	for (; *list; list += n + (list[n] != '\0')) {
-		n = strcspn(list, ": ");
-		memcpy(preload + len, list, n);
-		preload[len + n] = '\0';
-		if (!n ||
-		    !strcmp(smcp_base_name(preload + len), SMCP_LIBRARY_NAME))
-			continue;
-		len += n;
-		preload[len++] = ':';
-	}
-	if (name)
-		len += (size_t)sprintf(preload + len, "%s:", name);
-	if (len) {
-		preload[len - 1] = '\0';
-		setenv("LD_PRELOAD", preload, 1);
-	} else {
-		unsetenv("LD_PRELOAD");
-	}
-	free(preload);
 }
 
 /* As the library tries them; nothing else is known before it does. */
@@ -293,7 +258,7 @@ static int start(const char *self, char **command,
 
 	if (smcp_target_find(command[0], target.path)) {
 		smcp_target_inspect(&target);
-		set_preload(preflight(self, &target, name) ? name : NULL);
+		smcp_preload_set(preflight(self, &target, name) ? name : NULL);
 	}
 	if (is_strict)
 		check_kernel(list);
@@ -320,7 +285,7 @@ static int print_env(const char *self)
 	static struct smcp_target target;
 	char name[PATH_MAX];
 
-	set_preload(preflight(self, &target, name) ? name : NULL);
+	smcp_preload_set(preflight(self, &target, name) ? name : NULL);
 	return smcp_query_print_env();
 }
 
