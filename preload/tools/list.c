@@ -88,6 +88,17 @@ static unsigned int add_inputs(const struct smcp_options *options,
 	return of->n + 1;
 }
 
+static const char *find_none(struct smcp_parser *parser, const char *kind,
+			     const struct smcp_text *name)
+{
+	(void)parser;
+	(void)name;
+	return strcmp(kind, "host") ? "is not looked up for a unit (write the "
+				      "number)"
+				    : "is not looked up for a unit (write the "
+				      "address)";
+}
+
 int smcp_run_list_load(struct smcp_run_list *list,
 		       const struct smcp_options *options)
 {
@@ -111,6 +122,7 @@ int smcp_run_list_load(struct smcp_run_list *list,
 	list->has_typed_error = false;
 	list->loader.parser.report = report;
 	list->loader.parser.arg = list;
-	list->loader.parser.find = smcp_names_find;
+	list->loader.parser.find =
+		options->mode == SMCP_SYSTEMD ? find_none : smcp_names_find;
 	return smcp_conf_load(&list->loader, inputs);
 }

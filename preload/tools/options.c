@@ -93,7 +93,7 @@ static int parse_mode(struct smcp_options *options, enum smcp_mode mode)
 	if (options->mode != SMCP_START && options->mode != mode)
 		return wrong(
 			"only one of --list-rules, --explain, --print-env, "
-			"--reason and --check can be given");
+			"--reason, --check and --systemd can be given");
 	options->mode = mode;
 	return 0;
 }
@@ -119,6 +119,20 @@ static int parse_one(struct smcp_options *options, const char *arg)
 	}
 	if (value_of(arg, "--summary"))
 		return 0; /* smcp_options_page() */
+	value = value_of(arg, "--systemd");
+	if (value) {
+		options->verb = value;
+		return parse_mode(options, SMCP_SYSTEMD);
+	}
+	value = value_of(arg, "--given");
+	if (value) {
+		options->given = value;
+		return 0;
+	}
+	if (!strcmp(arg, "--user")) {
+		options->is_user = true;
+		return 0;
+	}
 	options->has_list = true;
 	if (!strcmp(arg, "--strict")) {
 		options->is_strict = true;
@@ -169,6 +183,8 @@ int smcp_options_parse(char **argv, struct smcp_options *ret_options)
 		return wrong("--json: only with --check or --report");
 	if (options.peer && options.mode != SMCP_CHECK)
 		return wrong("--peer: only with --check");
+	if (options.is_user && options.mode != SMCP_SYSTEMD)
+		return wrong("--user: only with --systemd");
 	options.rest = argv;
 	*ret_options = options;
 	return 0;

@@ -12,6 +12,7 @@ enum smcp_mode {
 	SMCP_EXPLAIN,
 	SMCP_PRINT_ENV,
 	SMCP_REASON,
+	SMCP_SYSTEMD,
 	SMCP_CHECK, /* smc_run_diag's */
 };
 
@@ -32,6 +33,9 @@ struct smcp_options {
 	const char *config; /* an absolute path or "none"; NULL: not given */
 	const char *explained; /* the value of --explain=VALUE, or NULL */
 	const char *reason; /* that of --reason=VALUE */
+	const char *verb; /* that of --systemd=VERB */
+	bool is_user; /* --user: a unit of the user's own systemd */
+	const char *given; /* letters of short options, if that matters */
 	const char *peer; /* that of --peer=VALUE, or NULL */
 	bool is_json;
 	char **rest; /* COMMAND, or what a query is about; ends with NULL */

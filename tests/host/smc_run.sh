@@ -93,6 +93,8 @@ Run COMMAND using SMC for TCP sockets
                         say whether it would use SMC, and what helps
    --report [PID] [--json]
                         print what the sockets of PID, or of all, are
+   [--user] --systemd enable|disable|status <UNIT>
+                        have a service started with SMC, by a drop-in
 '
 version="smc_run utility, smc-preload-$(sed -n 's/^version=//p' "$SMC_SOURCE_DIR/smc_run")
 "

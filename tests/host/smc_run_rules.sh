@@ -74,7 +74,7 @@ surface() {
 			"${run[@]}" "$opt" "${value#*=}"
 	done
 	for opt in --strict=1 --list-rules=x --print-env=x --rules --check=x \
-		--reported --reasons --summary=x --systemd --bpf; do
+		--reported --reasons --summary=x --bpf; do
 		golden "$sh: unknown $opt" 1 \
 			"smc_run: Error: Invalid option: $opt$nl" '' \
 			"${run[@]}" "$opt" true
@@ -392,7 +392,7 @@ golden "list: an error that was typed, 1" 1 '' \
 golden "list: an argument" 1 '' \
 	"smc_run: --list-rules: unexpected 'x'$nl" "$smc_run" --list-rules x
 golden "two queries" 1 '' \
-	"smc_run: only one of --list-rules, --explain, --print-env, --reason and --check can be given$nl" \
+	"smc_run: only one of --list-rules, --explain, --print-env, --reason, --check and --systemd can be given$nl" \
 	"$smc_run" --list-rules --print-env
 golden "list: nowhere to write" 1 '' \
 	"smc_run: standard output: No space left on device$nl" \
