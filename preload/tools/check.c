@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gelf.h>
 #include <libelf.h>
+#include <pwd.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,15 +18,16 @@
 #include "machine.h"
 #include "peer.h"
 #include "target.h"
+#include "unit.h"
 #include "util.h"
-
-#define START_IT "start it by smc_run"
 
 /* What is looked at */
 struct subject {
 	pid_t pid; /* 0: not a process */
-	const char *command; /* NULL: not a command */
-	struct smcp_target target; /* if one of the two */
+	const char *unit; /* NULL: not a unit */
+	bool is_enabled; /* the unit sets LD_PRELOAD */
+	bool has_socket; /* PID 1 opens the unit's sockets */
+	struct smcp_target target; /* if there is a program */
 	char exe[PATH_MAX];
 	struct smcp_subject who;
 };
@@ -154,17 +156,119 @@ static int take_process(struct subject *subject, const char *text)
 	return 0;
 }
 
-static int take_command(struct subject *subject, const char *name)
+static int take_program(struct subject *subject, const char *name)
 {
-	subject->command = name;
-	subject->who.user = geteuid();
-	subject->who.group = getegid();
 	if (!smcp_target_find(name, subject->target.path))
 		return wrong(name, "not found");
 	smcp_target_inspect(&subject->target);
 	if (!realpath(subject->target.path, subject->exe))
 		return wrong(name, strerror(errno));
 	return 0;
+}
+
+static int take_command(struct subject *subject, const char *name)
+{
+	subject->who.user = geteuid();
+	subject->who.group = getegid();
+	return take_program(subject, name);
+}
+
+/*
+ * A unit
+ */
+static int take_unit_environment(struct subject *subject,
+				 const struct smcp_unit *unit)
+{
+	static char *words[SMCP_UNIT_WORDS];
+	int rc = smcp_unit_words(smcp_unit_get(unit, "Environment"), words);
+	size_t i;
+
+	if (rc)
+		return rc;
+	forget_environment();
+	for (i = 0; words[i]; i++) {
+		char *value = strchr(words[i], '=');
+
+		if (!value)
+			continue;
+		*value++ = '\0';
+		if (!strcmp(words[i], "LD_PRELOAD"))
+			subject->is_enabled = strstr(value, SMCP_LIBRARY_NAME);
+		else if (!strncmp(words[i], "SMC_", 4) &&
+			 setenv(words[i], value, 1))
+			return -ENOMEM;
+		free(words[i]);
+	}
+	return 0;
+}
+
+/* Who the unit's programs are, as far as rules ask */
+static void take_user(struct subject *subject, const struct smcp_unit *unit)
+{
+	const char *name = smcp_unit_get(unit, "User");
+	const struct passwd *user;
+
+	if (!*name)
+		return;
+	user = name[strspn(name, "0123456789")]
+		       ? getpwnam(name)
+		       : getpwuid((uid_t)strtoul(name, NULL, 10));
+	if (!user)
+		return;
+	subject->who.user = user->pw_uid;
+	subject->who.group = user->pw_gid;
+}
+
+static int load_unit(const char *word, struct smcp_unit *unit)
+{
+	int rc;
+
+	if (smcp_unit_name(word, unit))
+		return wrong(word, "is no name of a unit");
+	if (access("/run/systemd/system", F_OK))
+		return wrong(word, "systemd is not running here");
+	rc = smcp_unit_load(unit);
+	if (rc)
+		return wrong(word, rc == -ENOENT ? "there is no systemctl"
+						 : "systemctl failed");
+	return strcmp(smcp_unit_get(unit, "LoadState"), "loaded")
+		       ? wrong(word, "no such unit, or it cannot be loaded")
+		       : 0;
+}
+
+static int take_unit(struct subject *subject, const char *word)
+{
+	static struct smcp_unit unit;
+	const char *command, *pid;
+	char *program;
+	int rc = load_unit(word, &unit);
+
+	if (rc)
+		return rc;
+	subject->unit = unit.name;
+	subject->has_socket =
+		strstr(unit.name, ".socket") || smcp_unit_has_socket(&unit);
+	rc = take_unit_environment(subject, &unit);
+	if (rc)
+		return wrong(word, strerror(-rc));
+	take_user(subject, &unit);
+	pid = smcp_unit_get(&unit, "MainPID");
+	if (*pid && strcmp(pid, "0") != 0)
+		return take_process(subject, pid);
+	command = smcp_unit_next(&unit, "ExecStart", NULL);
+	if (!command || !*command || smcp_unit_program(command, &program))
+		return 0;
+	rc = take_program(subject, program);
+	free(program);
+	return rc;
+}
+
+static bool is_unit(const char *word)
+{
+	const char *dot = strrchr(word, '.');
+
+	return dot && !strchr(word, '/') &&
+	       (!strcmp(dot, ".service") || !strcmp(dot, ".socket"));
 }
 
 static int take_subject(struct subject *subject,
@@ -178,8 +282,10 @@ static int take_subject(struct subject *subject,
 		return 0;
 	if (rest[1])
 		return wrong(rest[1], "unexpected");
-	return what[strspn(what, "0123456789")] ? take_command(subject, what)
-						: take_process(subject, what);
+	if (!what[strspn(what, "0123456789")])
+		return take_process(subject, what);
+	return is_unit(what) ? take_unit(subject, what)
+			     : take_command(subject, what);
 }
 
 /*
@@ -344,7 +450,29 @@ static void check_program(const struct subject *subject,
 		smcp_found_failure("process", SMCP_RESULT_TCP,
 				   "%d has not loaded the library",
 				   (int)subject->pid);
-		smcp_found_cure(START_IT);
+		if (subject->unit)
+			smcp_found_cure("systemctl restart %s", subject->unit);
+		else
+			smcp_found_cure("start it by smc_run");
+	}
+}
+
+static void check_unit(const struct subject *subject)
+{
+	if (subject->has_socket) {
+		smcp_found_failure("unit", SMCP_RESULT_UNREACHABLE,
+				   "%s: process 1 opens its sockets, and they "
+				   "stay TCP",
+				   subject->unit);
+		smcp_found_cure("let the service open them, and disable the "
+				"socket unit");
+	} else if (!subject->is_enabled) {
+		smcp_found_failure("unit", SMCP_RESULT_TCP,
+				   "%s: LD_PRELOAD is not set", subject->unit);
+		smcp_found_cure("smc_run --systemd enable %s", subject->unit);
+	} else {
+		smcp_found_ok("unit", "%s: LD_PRELOAD names the library",
+			      subject->unit);
 	}
 }
 
@@ -439,6 +567,8 @@ int smcp_check(const char *self, const struct smcp_options *options,
 	} else {
 		check_library(&reach);
 	}
+	if (subject.unit)
+		check_unit(&subject);
 	if (*subject.exe)
 		check_program(&subject, &reach);
 	rc = check_rules(&subject, list);

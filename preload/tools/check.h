@@ -7,12 +7,13 @@
 /*
  * smcp_check() - smc_run --check: would a program use SMC, and if not, why?
  * @self: the path of this program
- * @options: .rest is what to look at, a command or the id of a process; nothing:
- *	the machine alone
+ * @options: .rest is what to look at, a command, the id of a process, or a unit;
+ *	nothing: the machine alone
  * @list: memory for the rules
  *
- * What was found goes to stdout, errors of use to stderr.  If it is a process, this
- * one takes over its environment of SMC and its network namespace.
+ * What was found goes to stdout, errors of use to stderr.  This
+ * process takes over the environment of SMC of the process or unit, and its network
+ * namespace.
  *
  * Return: the exit status.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * smc_run_diag [--OPTION[=VALUE]...] --check [--OPTION...] -- [COMMAND|PID]
+ * smc_run_diag [--OPTION[=VALUE]...] --check [--OPTION...] -- [COMMAND|PID|UNIT]
  * smc_run_diag --report[=PID] [--all] [--json] [--] [PID]
  * smc_run_diag --summary [--OPTION[=VALUE]...] -- COMMAND [ARG...]
  *

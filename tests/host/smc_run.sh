@@ -89,7 +89,7 @@ Run COMMAND using SMC for TCP sockets
                         print which rule decides
    --print-env          print the variables to set instead of using smc_run
    --reason <CODE>      say what a reason for TCP means, and what helps
-   --check [COMMAND|PID] [--peer HOST[:PORT]] [--json]
+   --check [COMMAND|PID|UNIT] [--peer HOST[:PORT]] [--json]
                         say whether it would use SMC, and what helps
    --report [PID] [--json]
                         print what the sockets of PID, or of all, are

@@ -108,6 +108,8 @@ said 3 "$unit: not enabled" "status before" --systemd status redis-server
 said 0 "$unit: not enabled" "disable what is not enabled" --systemd disable "$unit"
 ctl start redis-server
 talks TCP "not enabled"
+said 10 "*unit     FAIL  $unit: LD_PRELOAD is not set; cure: smc_run --systemd enable $unit*process  FAIL  $(pid_of "$unit") has not loaded the library; cure: systemctl restart $unit*result: tcp (unit, process)" \
+	"--check" --check "$unit"
 said 0 "*RestrictAddressFamilies= blocks AF_SMC*
 $unit: enabled ($(path $unit)); PID $(pid_of "$unit") has not loaded the library: restart it" \
 	"enable what runs" --systemd enable redis-server
@@ -118,7 +120,11 @@ t_is "$(stat -c %a "$(path $unit)")" 644 "its mode"
 said 10 "$unit: enabled * has not loaded the library: restart it" \
 	"status before the restart" --systemd=status redis-server
 talks TCP "enabled, not restarted"
+said 10 "*unit     OK    $unit: LD_PRELOAD names the library*process  FAIL *result: tcp (process)" \
+	"--check before the restart" --check "$unit"
 ctl restart redis-server
+said 0 "*unit     OK *target   OK    /usr/bin/redis-check-rdb: dynamic*process  OK *result: smc" \
+	"--check after its cures" --check "$unit"
 said 0 "$unit: enabled ($(path $unit)); PID * has loaded the library" \
 	"status after the restart" --systemd status redis-server
 talks SMC-D "enabled"
@@ -132,6 +138,8 @@ talks TCP "enabled, a rule for TCP"
 ctl stop redis-server
 said 10 "$unit: enabled * not running" "status of what does not run" \
 	--systemd status redis-server
+said 0 "*unit     OK *rules    OK    1: AF_INET mixed, AF_INET6 mixed*result: smc" \
+	"--check of what does not run: its own rules" --check "$unit"
 ctl start redis-server
 said 0 "$unit: disabled; PID * has loaded the library: restart it" disable \
 	--systemd disable redis-server
@@ -226,6 +234,12 @@ run=("$VM_SMC_RUN")
 
 run=("$VM_SMC_RUN")
 ctl -q enable warn.socket
+said 11 "*unit     FAIL  warn.service: process 1 opens its sockets*result: unreachable (unit)" \
+	"--check with a socket" --check warn.service
+said 11 "*unit     FAIL  warn.socket: process 1 opens its sockets*result: unreachable (unit)" \
+	"--check of a socket" --check warn.socket
+said 1 "smc_run: --check: absent.service: no such unit, or it cannot be loaded" \
+	"--check of no unit" --check absent.service
 said 0 "*PID 1 opens the sockets of warn.socket*" "a socket that is enabled" \
 	--systemd enable warn
 ctl start warn.socket
