@@ -293,7 +293,7 @@ static bool name_library(char path[PATH_MAX], char ret_name[PATH_MAX])
 	    strlen(real) + sizeof("/" SMCP_LIBRARY_NAME) > PATH_MAX)
 		return false;
 	is_system = is_system_dir(real, path);
-	sprintf(path, "%s/" SMCP_LIBRARY_NAME, real);
+	strcpy(stpcpy(path, real), "/" SMCP_LIBRARY_NAME);
 	strcpy(ret_name, is_system ? SMCP_LIBRARY_NAME : path);
 	return true;
 }
