@@ -268,8 +268,11 @@ static bool is_reachable(struct job *job, const char *program,
 			target.privileged = true;
 	}
 	(void)smcp_target_reach(job->self, &target, ret_reach);
+	if (ret_reach->obstacle)
+		return false;
+	/* Not one for a program that cannot use it */
 	strcpy(job->library, ret_reach->name);
-	return !ret_reach->obstacle;
+	return true;
 }
 
 /* Return: 0 if the library reaches a program of the unit, or the exit status */

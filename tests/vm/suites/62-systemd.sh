@@ -287,6 +287,13 @@ ln -s /dev/null "$vm_units/masked.service"
 ctl daemon-reload
 refused 11 "*static.service: not enabled: *: statically linked" "a static program" \
 	--systemd enable static
+vm_unit both.service Type=oneshot ExecStart="/bin/sleep 1" \
+	ExecStart="$SMC_BUILD_DIR/preload/tools/smc_run_core /bin/sleep 1"
+ctl daemon-reload
+said 0 "smc_run: both.service: *: statically linked
+both.service: enabled *" "a static program beside another" --systemd enable both
+t_like "$(cat "$(path both.service)")" "*\"LD_PRELOAD=$lib\"*" "its library"
+said 0 "both.service: disabled" "disable both" --systemd disable both
 refused 11 "*setuid.service: not enabled: */passwd: privileged*" "a privileged program" \
 	--systemd enable setuid
 said 0 "root.service: enabled*" "one that is not for root" --systemd enable root
