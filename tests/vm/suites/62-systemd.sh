@@ -17,7 +17,14 @@ set -euo pipefail
 . "$SMC_SOURCE_DIR/tests/vm/systemd.sh"
 
 export LC_ALL=C
-lib=$SMC_BUILD_DIR/preload/libsmc-preload.so
+# Where units with ProtectHome= or PrivateTmp= see it, too
+tree=/opt/smc
+lib=$tree/preload/libsmc-preload.so
+mkdir -p "$tree/preload/tools"
+cp "$SMC_BUILD_DIR/smc_run" "$tree/"
+cp "$SMC_BUILD_DIR"/preload/tools/smc_run_{core,diag} "$tree/preload/tools/"
+cp "$SMC_BUILD_DIR/preload/libsmc-preload.so" "$tree/preload/"
+VM_SMC_RUN=$tree/smc_run
 run=("$VM_SMC_RUN")
 
 ctl() {
