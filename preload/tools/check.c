@@ -26,6 +26,7 @@ struct subject {
 	pid_t pid; /* 0: not a process */
 	const char *unit; /* NULL: not a unit */
 	bool is_enabled; /* the unit sets LD_PRELOAD */
+	bool has_files; /* which may set it, too */
 	bool has_socket; /* PID 1 opens the unit's sockets */
 	struct smcp_target target; /* if there is a program */
 	char exe[PATH_MAX];
@@ -127,6 +128,49 @@ static int enter_netns(pid_t pid)
 	return rc;
 }
 
+/* What the kernel adds to the path of a program that has been replaced */
+static void strip_deleted(char *exe)
+{
+	static const char deleted[] = " (deleted)";
+	size_t len = strlen(exe), tail = strlen(deleted);
+
+	if (len > tail && !strcmp(exe + len - tail, deleted) &&
+	    access(exe, F_OK))
+		exe[len - tail] = '\0';
+}
+
+/* Return: was it started in secure mode?  Then the loader and the library are, too. */
+static bool is_secure(pid_t pid)
+{
+	FILE *file = open_proc(pid, "auxv");
+	unsigned long
+		entry[2]; /* of a 64-bit process; others pass for not so */
+	bool is_found = false;
+
+	if (!file)
+		return false;
+	while (!is_found && fread(entry, sizeof(entry), 1, file) == 1)
+		is_found = entry[0] == AT_SECURE && entry[1];
+	fclose(file);
+	return is_found;
+}
+
+static void note_root(pid_t pid)
+{
+	struct stat own, other;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
+	if (stat("/", &own) || stat(path, &other) ||
+	    (own.st_ino == other.st_ino && own.st_dev == other.st_dev))
+		return;
+	smcp_found_warning("process",
+			   "%d has another root directory: of rules and "
+			   "library, what is said is of this one",
+			   (int)pid);
+	smcp_found_cure("smc_run --check there");
+}
+
 static int take_process(struct subject *subject, const char *text)
 {
 	char path[64];
@@ -152,7 +196,12 @@ static int take_process(struct subject *subject, const char *text)
 	/* Also if the file was replaced, or is in another mount namespace. */
 	strcpy(subject->target.path, path);
 	smcp_target_inspect(&subject->target);
+	strip_deleted(subject->exe);
 	strcpy(subject->target.path, subject->exe);
+	subject->target.privileged = is_secure(subject->pid);
+	if (subject->target.privileged)
+		forget_environment(); /* as it does */
+	note_root(subject->pid);
 	return 0;
 }
 
@@ -240,14 +289,14 @@ static int take_unit(struct subject *subject, const char *word)
 {
 	static struct smcp_unit unit;
 	const char *command, *pid;
-	char *program;
+	char *program, *path;
 	int rc = load_unit(word, &unit);
 
 	if (rc)
 		return rc;
 	subject->unit = unit.name;
-	subject->has_socket =
-		strstr(unit.name, ".socket") || smcp_unit_has_socket(&unit);
+	subject->has_socket = !strcmp(strrchr(unit.name, '.'), ".socket") ||
+			      smcp_unit_has_socket(&unit);
 	rc = take_unit_environment(subject, &unit);
 	if (rc)
 		return wrong(word, strerror(-rc));
@@ -255,11 +304,18 @@ static int take_unit(struct subject *subject, const char *word)
 	pid = smcp_unit_get(&unit, "MainPID");
 	if (*pid && strcmp(pid, "0") != 0)
 		return take_process(subject, pid);
+	subject->has_files = *smcp_unit_get(&unit, "EnvironmentFiles");
 	command = smcp_unit_next(&unit, "ExecStart", NULL);
 	if (!command || !*command || smcp_unit_program(command, &program))
 		return 0;
-	rc = take_program(subject, program);
+	rc = asprintf(&path, "%s%s", smcp_unit_get(&unit, "RootDirectory"),
+		      program);
 	free(program);
+	if (rc < 0)
+		return wrong(word, strerror(ENOMEM));
+	subject->target.is_other_user = subject->who.user != getuid();
+	rc = take_program(subject, path);
+	free(path);
 	return rc;
 }
 
@@ -466,6 +522,17 @@ static void check_unit(const struct subject *subject)
 				   subject->unit);
 		smcp_found_cure("let the service open them, and disable the "
 				"socket unit");
+	} else if (!subject->is_enabled && subject->pid &&
+		   has_loaded(subject->pid)) {
+		smcp_found_ok("unit",
+			      "%s: LD_PRELOAD is not set there, but elsewhere",
+			      subject->unit);
+	} else if (!subject->is_enabled && subject->has_files) {
+		smcp_found_warning("unit",
+				   "%s: LD_PRELOAD is not set, unless in the "
+				   "files of EnvironmentFile=",
+				   subject->unit);
+		smcp_found_cure("start it, and check again");
 	} else if (!subject->is_enabled) {
 		smcp_found_failure("unit", SMCP_RESULT_TCP,
 				   "%s: LD_PRELOAD is not set", subject->unit);
@@ -541,6 +608,24 @@ static unsigned int families_of(const struct smcp_run_list *list)
 	return families;
 }
 
+/* Files are read as the program may read them, not as root. */
+static int load_as(const struct smcp_subject *who,
+		   const struct smcp_options *options,
+		   struct smcp_run_list *list)
+{
+	uid_t user = geteuid();
+	gid_t group = getegid();
+	bool is_other = !user && *who->exe && who->user;
+	int rc;
+
+	if (is_other && (setegid(who->group) || seteuid(who->user)))
+		return -errno;
+	rc = smcp_run_list_load(list, options);
+	if (is_other && (seteuid(user) || setegid(group)))
+		return -errno;
+	return rc;
+}
+
 int smcp_check(const char *self, const struct smcp_options *options,
 	       struct smcp_run_list *list)
 {
@@ -553,7 +638,7 @@ int smcp_check(const char *self, const struct smcp_options *options,
 	if (rc)
 		return 1;
 	list->shows_all = true;
-	rc = smcp_run_list_load(list, options);
+	rc = load_as(&subject.who, options, list);
 	if (rc)
 		goto no_memory;
 	if (list->has_typed_error)

@@ -166,7 +166,9 @@ static int write_new(const struct smcp_dropin *dropin, const char *text)
 		rc = -errno;
 	if (close(fd) && !rc)
 		rc = -errno;
-	if (!rc && rename(path, dropin->path))
+	/* One that an administrator has made meanwhile is kept. */
+	if (!rc &&
+	    renameat2(AT_FDCWD, path, AT_FDCWD, dropin->path, RENAME_NOREPLACE))
 		rc = -errno;
 	if (rc)
 		unlink(path);
@@ -202,6 +204,8 @@ int smcp_dropin_remove(const struct smcp_dropin *dropin)
 {
 	if (unlink(dropin->path))
 		return -errno;
+	/* of an enable that was killed */
+	unlink(dropin->aside);
 	/* Other drop-ins may be there. */
 	if (rmdir(dropin->dir))
 		sync_dir(dropin->dir);

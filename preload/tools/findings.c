@@ -2,12 +2,12 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "findings.h"
 #include "text.h"
-#include "util.h"
 
 enum level { OK, WARN, FAIL };
 
@@ -19,16 +19,20 @@ struct finding {
 	char cure[512];
 };
 
-/* More than this are of one kind, as devices are: the last ones are left out. */
-static struct finding findings[64];
+static struct finding *findings;
 static unsigned int n_findings;
 
 static struct finding *add(const char *topic, enum level level)
 {
-	struct finding *finding = &findings[n_findings];
+	struct finding *finding;
 
-	if (n_findings < ARRAY_SIZE(findings) - 1)
-		n_findings++;
+	findings = reallocarray(findings, n_findings + 1, sizeof(*findings));
+	if (!findings) {
+		dprintf(STDERR_FILENO, "smc_run: --check: %s\n",
+			strerror(ENOMEM));
+		_exit(1);
+	}
+	finding = &findings[n_findings++];
 	memset(finding, 0, sizeof(*finding));
 	finding->topic = topic;
 	finding->level = level;

@@ -56,8 +56,16 @@ bool smcp_run_list_is_empty(const struct smcp_options *options)
 
 void smcp_run_list_print_error(const struct smcp_error *error)
 {
-	dprintf(STDERR_FILENO, "smc_run: %s:%u:%u: %s\n", error->origin,
-		error->line, error->column, error->text);
+	char origin[PATH_MAX + 32];
+	char *at;
+
+	/* A path may be another user's choice, and this root's terminal. */
+	snprintf(origin, sizeof(origin), "%s", error->origin);
+	for (at = origin; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = '?';
+	dprintf(STDERR_FILENO, "smc_run: %s:%u:%u: %s\n", origin, error->line,
+		error->column, error->text);
 }
 
 static void report(struct smcp_parser *parser, const struct smcp_error *error)

@@ -114,29 +114,30 @@ static void found_no_socket(const char *release, int inet_err, int smc_err)
 		smcp_found_cure("allow socket() with protocol 256 there");
 		return;
 	}
-	smcp_found_failure("kernel", SMCP_RESULT_TCP,
-			   "%s: IPPROTO_SMC: %s; AF_SMC: %s", release,
-			   inet_err ? strerror(-inet_err) : "not wanted",
-			   smc_err ? strerror(-smc_err) : "not wanted");
+	smcp_found_failure(
+		"kernel", SMCP_RESULT_TCP, "%s: IPPROTO_SMC: %s; AF_SMC: %s",
+		release,
+		inet_err != -ENOENT ? strerror(-inet_err) : "not wanted",
+		smc_err != -ENOENT ? strerror(-smc_err) : "not wanted");
 	smcp_found_cure("modprobe smc, or -f auto");
 }
 
 /* Return: is there SMC? */
 static bool check_kernel(unsigned int families)
 {
-	int inet = 0, smc = 0;
+	int inet = -ENOENT, smc = -ENOENT; /* not wanted */
 	struct utsname name;
 
 	uname(&name);
 	if (families & SMCP_FAMILY_INET)
 		inet = open_smc(AF_INET, IPPROTO_SMC);
-	if (inet > 0) {
+	if (inet >= 0) {
 		found_socket(name.release, "IPPROTO_SMC", inet);
 		return true;
 	}
 	if (families & SMCP_FAMILY_SMC)
 		smc = open_smc(AF_SMC, 0);
-	if (smc > 0) {
+	if (smc >= 0) {
 		found_socket(name.release, "AF_SMC", smc);
 		return true;
 	}
@@ -208,7 +209,11 @@ static void check_gids(struct machine *machine, struct ibv_context *context,
 		smcp_found_ok("device", "%s port %u: active, RoCE v%d %s on %s",
 			      device, port, is_v2 ? 2 : 1, addr, of);
 	}
-	if (n_usable) {
+	if (n < 0)
+		smcp_found_warning("device",
+				   "%s port %u: its GIDs cannot be read: %s",
+				   device, port, strerror((int)-n));
+	if (n_usable || n < 0) {
 		machine->has_rdma = true;
 		return;
 	}

@@ -156,7 +156,13 @@ static void found_connection(const char *text, int fd)
 				   "%s: connected; what it is the kernel does "
 				   "not say: %s",
 				   text, strerror(-rc));
-		smcp_found_cure("modprobe smc_diag");
+		if (rc == -EOPNOTSUPP)
+			smcp_found_cure("modprobe smc_diag");
+	} else if (socket.mode == SMCP_MODE_UNDECIDED) {
+		smcp_found_warning("peer",
+				   "%s: the handshake has not ended in %d "
+				   "seconds",
+				   text, TIMEOUT_MS / 1000);
 	} else if (socket.mode == SMCP_MODE_SMCR ||
 		   socket.mode == SMCP_MODE_SMCD) {
 		smcp_found_ok("peer", "%s: %s", text,

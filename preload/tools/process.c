@@ -69,6 +69,8 @@ int smcp_process_read(char *const *argv, bool shows_errors, char *ret_text,
 	int rc;
 
 	*ret_text = '\0';
+	/* With SIG_IGN, which may be inherited, there would be no status. */
+	signal(SIGCHLD, SIG_DFL);
 	rc = make_pipe(fds);
 	if (rc)
 		return rc;

@@ -107,6 +107,24 @@ static int report(int argc, char **argv)
 	return smcp_report(pid, is_json);
 }
 
+/* Options may follow what is checked, as they do what is reported. */
+static void take_behind(struct smcp_options *options)
+{
+	char **from = options->rest, **to = options->rest;
+
+	for (; *from; from++) {
+		if (!strcmp(*from, "--json"))
+			options->is_json = true;
+		else if (!strncmp(*from, "--peer=", 7))
+			options->peer = *from + 7;
+		else if (!strcmp(*from, "--peer") && from[1])
+			options->peer = *++from;
+		else
+			*to++ = *from;
+	}
+	*to = NULL;
+}
+
 static int check(char **argv)
 {
 	static struct smcp_run_list list;
@@ -115,7 +133,10 @@ static int check(char **argv)
 
 	if (rc == -ENOMEM)
 		dprintf(STDERR_FILENO, "smc_run: %s\n", strerror(ENOMEM));
-	return rc ? 1 : smcp_check(argv[0], &options, &list);
+	if (rc)
+		return 1;
+	take_behind(&options);
+	return smcp_check(argv[0], &options, &list);
 }
 
 int main(int argc, char **argv)

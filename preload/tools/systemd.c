@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -248,24 +247,17 @@ static int count(const struct smcp_unit *unit, const char *property)
 	return n;
 }
 
-/*
- * Return: does the library reach the program?  NULL: is there a library at all?  Of
- * another user's privileges this one's ids do not tell; bits and attributes do.
- */
+/* Return: does the library reach the program?  NULL: is there a library at all? */
 static bool is_reachable(struct job *job, const char *program,
 			 bool is_other_user, struct smcp_reach *ret_reach)
 {
 	static struct smcp_target target;
-	struct stat st;
 
 	memset(&target, 0, sizeof(target));
+	target.is_other_user = is_other_user;
 	if (program) {
 		snprintf(target.path, sizeof(target.path), "%s", program);
 		smcp_target_inspect(&target);
-		if (is_other_user && !stat(target.path, &st) &&
-		    ((st.st_mode & (S_ISUID | S_ISGID)) ||
-		     getxattr(target.path, "security.capability", NULL, 0) > 0))
-			target.privileged = true;
 	}
 	(void)smcp_target_reach(job->self, &target, ret_reach);
 	if (ret_reach->obstacle)
@@ -567,11 +559,11 @@ static int enable(struct job *job)
 		return fail_dropin(job, state);
 	if (state == SMCP_DROPIN_FOREIGN)
 		return fail_foreign(job);
-	/* Who types ^C now does not want half of it. */
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGHUP);
+	/*
+	 * Who types ^C now, or reads no more of what is printed, does not want half
+	 * of it.
+	 */
+	sigfillset(&signals);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	is_aside = state == SMCP_DROPIN_OURS;
 	if (is_aside) {

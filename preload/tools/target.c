@@ -143,8 +143,12 @@ static bool elf_loader(int fd, struct smcp_target *t)
 	return true;
 }
 
-static bool is_privileged(int fd, const struct stat *st)
+/* Of another user's ids nothing is known here; bits and attributes count then. */
+static bool is_privileged(int fd, const struct stat *st, bool is_other_user)
 {
+	if (is_other_user)
+		return st->st_mode & (S_ISUID | S_ISGID) ||
+		       fgetxattr(fd, "security.capability", NULL, 0) > 0;
 	if ((st->st_mode & S_ISUID) && st->st_uid != getuid())
 		return true;
 	if ((st->st_mode & S_ISGID) && (st->st_mode & S_IXGRP) &&
@@ -190,7 +194,8 @@ void smcp_target_inspect(struct smcp_target *t)
 			return;
 		if (elf_arch(fd, &t->arch)) {
 			if (!fstat(fd, &st) && elf_loader(fd, t)) {
-				t->privileged = is_privileged(fd, &st);
+				t->privileged = is_privileged(fd, &st,
+							      t->is_other_user);
 				t->known = true;
 			}
 			close(fd);

@@ -17,6 +17,7 @@ struct smcp_arch {
 /* A program that is to use the library */
 struct smcp_target {
 	char path[PATH_MAX];
+	bool is_other_user; /* will execute it, than that of this process */
 	bool known; /* path is an ELF program, all below is valid */
 	struct smcp_arch arch;
 	char loader[PATH_MAX]; /* empty if statically linked */
@@ -54,8 +55,8 @@ bool smcp_target_find(const char *name, char ret_path[PATH_MAX]);
 
 /*
  * smcp_target_inspect() - follow a path to the ELF program behind it
- * @target: .path is that of a script or program, and the program's then; the rest
- *	was zeroed, and is filled in
+ * @target: .path is that of a script or program, and the program's then;
+ *	.is_other_user is set; the rest was zeroed, and is filled in
  *
  * The file may hold anything.  What cannot be read is not known.
  */

@@ -162,11 +162,14 @@ bool smcp_unit_has_word(const struct smcp_unit *unit, const char *property,
 
 bool smcp_unit_has_socket(struct smcp_unit *unit)
 {
+	const char *tail = unit->is_template ? "@.service" : ".service";
 	char name[sizeof(unit->name)];
+	size_t len = strlen(unit->name), tail_len = strlen(tail);
 
+	if (len < tail_len || strcmp(unit->name + len - tail_len, tail) != 0)
+		return false;
 	strcpy(name, unit->name);
-	strcpy(strstr(name, unit->is_template ? "@.service" : ".service"),
-	       ".socket");
+	strcpy(name + len - tail_len, ".socket");
 	return !show(unit, "--property=UnitFileState", name) &&
 	       !strncmp(smcp_unit_get(unit, "UnitFileState"), "enabled", 7);
 }

@@ -228,6 +228,31 @@ says "one without the library" 10 "tcp (process)" \
 check "$tcp"
 says "one with rules" 10 "tcp (rules)" "rules FAIL 1: all-tcp for this program; cure: smc_run --list-rules"
 kill "$with" "$without" "$tcp"
+# Another user's: its own file counts, and set-user-ID is one.
+mkdir -p /tmp/nobody/.config/smc
+echo "use tcp prog sleep" >/tmp/nobody/.config/smc/smc.conf
+chown -R nobody /tmp/nobody
+cp /usr/bin/sleep /tmp/nobody/mine
+sleep_as() {
+	HOME=/tmp/nobody setpriv --reuid nobody --regid nogroup --clear-groups "$@" 600 &
+	other=$!
+	t_check "it runs" vm_until 20 sh -c "grep -qx '${1##*/}' /proc/$other/comm"
+}
+sleep_as /usr/bin/sleep
+check "$other" --json --peer=127.0.0.1:1
+t_is "$status $(cat "$T_TMP/err")" "10 " "options behind it"
+check "$other"
+says "another user's process" 10 "tcp (process, rules)" "rules FAIL 1: all-tcp for this program"
+kill "$other"
+chmod 4755 /tmp/nobody/mine
+sleep_as /tmp/nobody/mine
+check "$other"
+says "... with privileges" 11 "unreachable (target)" \
+	"target FAIL /tmp/nobody/mine: privileged, so it needs"
+rm /tmp/nobody/mine
+check --rule "use tcp prog mine" "$other"
+t_like "$(cat "$T_TMP/out")" "*rules FAIL * all-tcp for this program*" "its program is gone"
+kill "$other"
 check 4194304
 t_is "$status $(cat "$T_TMP/err")" "1 smc_run: --check: 4194304: no such process" "no such process"
 
