@@ -179,8 +179,10 @@ int smcp_options_parse(char **argv, struct smcp_options *ret_options)
 		}
 		argv += *argv != NULL;
 	}
-	if (options.is_json && options.mode != SMCP_CHECK)
-		return wrong("--json: only with --check or --report");
+	if (options.is_json && options.mode != SMCP_CHECK &&
+	    options.mode != SMCP_EXPLAIN && options.mode != SMCP_LIST_RULES)
+		return wrong("--json: only with --check, --explain, "
+			     "--list-rules or --report");
 	if (options.peer && options.mode != SMCP_CHECK)
 		return wrong("--peer: only with --check");
 	if (options.is_user && options.mode != SMCP_SYSTEMD)

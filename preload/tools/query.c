@@ -8,6 +8,7 @@
 #include "names.h"
 #include "query.h"
 #include "reasons.h"
+#include "text.h"
 #include "util.h"
 
 #define EXIT_TCP 10
@@ -68,21 +69,47 @@ static void print_behind(const struct columns *columns, int width)
 	printf("%*s", pad + 2, "");
 }
 
+/* A rule as text: a line, with a blank behind each comma; and where it is from */
+struct rule_text {
+	char text[4 * SMCP_MAX_LINE];
+	char origin[PATH_MAX + 16];
+};
+
+static void format_rule(const struct smcp_list *list, unsigned int i,
+			struct rule_text *ret_text)
+{
+	const struct smcp_rule *rule = &list->rules[i];
+
+	smcp_conf_format_rule(list, rule, ret_text->text,
+			      sizeof(ret_text->text));
+	snprintf(ret_text->origin, sizeof(ret_text->origin), "%s:%u",
+		 rule->origin, rule->line);
+}
+
 static int print_rule(const struct columns *columns,
 		      const struct smcp_list *list, unsigned int i)
 {
-	const struct smcp_rule *rule = &list->rules[i];
-	/* A line, with a blank behind each comma */
-	char text[4 * SMCP_MAX_LINE];
-	char number[16], origin[PATH_MAX + 16];
+	struct rule_text text;
+	char number[16];
 
-	smcp_conf_format_rule(list, rule, text, sizeof(text));
+	format_rule(list, i, &text);
 	snprintf(number, sizeof(number), "%u", i + 1);
-	snprintf(origin, sizeof(origin), "%s:%u", rule->origin, rule->line);
-	return print_start(columns, number, origin, text);
+	return print_start(columns, number, text.origin, text.text);
 }
 
-/* What the names of a rule mean: "(10.1.2.3, fd00:1::3)" */
+/* The beginning of an object in an array */
+static void print_json_rule(const struct smcp_list *list, unsigned int i)
+{
+	struct rule_text text;
+
+	format_rule(list, i, &text);
+	printf("%s{\"number\":%u,\"origin\":", i ? "," : "", i + 1);
+	smcp_print_json(text.origin);
+	fputs(",\"text\":", stdout);
+	smcp_print_json(text.text);
+}
+
+/* What the names of a rule mean: "(10.1.2.3, fd00:1::3)"; without columns in JSON */
 struct meaning {
 	const struct columns *columns;
 	const struct smcp_list *list;
@@ -92,6 +119,10 @@ struct meaning {
 
 static void print_item(struct meaning *meaning, const char *item)
 {
+	if (!meaning->columns) {
+		printf("%s\"%s\"", meaning->n++ ? "," : "", item);
+		return;
+	}
 	if (!meaning->n++)
 		print_behind(meaning->columns, meaning->width);
 	printf("%s%s", meaning->n > 1 ? ", " : "(", item);
@@ -127,18 +158,38 @@ static void print_addrs(struct meaning *meaning, const struct smcp_range *range)
 	}
 }
 
+static void print_meaning(struct meaning *meaning, const struct smcp_rule *rule)
+{
+	print_ids(meaning, &rule->users);
+	print_ids(meaning, &rule->groups);
+	print_addrs(meaning, &rule->to);
+	print_addrs(meaning, &rule->on);
+}
+
 static void list_rule(const struct columns *columns,
 		      const struct smcp_list *list, unsigned int i)
 {
-	const struct smcp_rule *rule = &list->rules[i];
 	struct meaning meaning = {.columns = columns, .list = list};
 
 	meaning.width = print_rule(columns, list, i);
-	print_ids(&meaning, &rule->users);
-	print_ids(&meaning, &rule->groups);
-	print_addrs(&meaning, &rule->to);
-	print_addrs(&meaning, &rule->on);
+	print_meaning(&meaning, &list->rules[i]);
 	printf(meaning.n ? ")\n" : "\n");
+}
+
+static void list_json(const struct smcp_list *list)
+{
+	unsigned int i;
+
+	fputs("{\"version\":1,\"rules\":[", stdout);
+	for (i = 0; i < list->n_rules; i++) {
+		struct meaning meaning = {.list = list};
+
+		print_json_rule(list, i);
+		fputs(",\"names\":[", stdout);
+		print_meaning(&meaning, &list->rules[i]);
+		fputs("]}", stdout);
+	}
+	printf("],\"default\":\"%s\"}\n", word_of(list->otherwise));
 }
 
 int smcp_query_list_rules(const struct smcp_run_list *run_list)
@@ -151,6 +202,10 @@ int smcp_query_list_rules(const struct smcp_run_list *run_list)
 		return 1;
 	if (run_list->loader.parser.n_errors)
 		return EXIT_BAD_LIST;
+	if (run_list->options->is_json) {
+		list_json(list);
+		return finish(0);
+	}
 	for (i = 0; i < list->n_rules; i++)
 		list_rule(&columns, list, i);
 	print_start(&columns, "-", "default", word_of(list->otherwise));
@@ -224,6 +279,24 @@ static struct smcp_query make_query(enum smcp_role role,
 	};
 }
 
+static void print_json_head(enum smcp_role role,
+			    const struct smcp_endpoint *endpoint,
+			    const struct smcp_subject *subject)
+{
+	char text[SMCP_PREFIX_TEXT];
+
+	smcp_prefix_format(&endpoint->prefix, text);
+	printf("{\"version\":1,\"role\":\"%s\",\"address\":\"%s:%u\","
+	       "\"program\":",
+	       role == SMCP_CONNECT ? "connect" : "listen", text,
+	       endpoint->first_port);
+	if (*subject->exe)
+		smcp_print_json(subject->exe);
+	else
+		fputs("null", stdout);
+	printf(",\"uid\":%u,\"rules\":[", (unsigned int)subject->user);
+}
+
 static void print_head(enum smcp_role role,
 		       const struct smcp_endpoint *endpoint,
 		       const struct smcp_subject *subject)
@@ -268,15 +341,60 @@ static const char *why_not(const struct smcp_list *list,
 						     : "no: address or port";
 }
 
+static void print_lines(const struct smcp_list *list,
+			const struct smcp_subject *subject,
+			const struct smcp_query *query,
+			const struct smcp_answer *answer)
+{
+	struct columns columns = make_columns(list);
+	int i, width;
+
+	for (i = 0; i < (int)list->n_rules; i++) {
+		width = print_rule(&columns, list, (unsigned int)i);
+		print_behind(&columns, width);
+		if (i == answer->rule) {
+			puts("match");
+			break;
+		}
+		puts(why_not(list, &list->rules[i], subject, query));
+	}
+	if (answer->rule < 0) {
+		width = print_start(&columns, "-", "default",
+				    word_of(list->otherwise));
+		print_behind(&columns, width);
+		puts("match");
+	}
+	printf("verdict: %s\n", word_of(answer->verdict));
+}
+
+static void print_json_lines(const struct smcp_list *list,
+			     const struct smcp_subject *subject,
+			     const struct smcp_query *query,
+			     const struct smcp_answer *answer)
+{
+	int i;
+
+	for (i = 0; i < (int)list->n_rules; i++) {
+		print_json_rule(list, (unsigned int)i);
+		printf(",\"result\":\"%s\"}",
+		       i == answer->rule ? "match"
+					 : why_not(list, &list->rules[i],
+						   subject, query));
+		if (i == answer->rule)
+			break;
+	}
+	printf("],\"verdict\":\"%s\",\"is_default\":%s}\n",
+	       word_of(answer->verdict), answer->rule < 0 ? "true" : "false");
+}
+
 /* The verdict is the table's, as in the library. */
-static int print_trace(const struct smcp_list *list,
+static int print_trace(const struct smcp_run_list *run_list,
 		       const struct smcp_subject *subject,
 		       const struct smcp_query *query)
 {
-	struct columns columns = make_columns(list);
+	const struct smcp_list *list = &run_list->loader.list;
 	void *memory = calloc(1, smcp_rules_size(list));
 	struct smcp_answer answer;
-	int i, width;
 
 	if (!memory) {
 		dprintf(STDERR_FILENO, "smc_run: %s\n", strerror(ENOMEM));
@@ -284,22 +402,10 @@ static int print_trace(const struct smcp_list *list,
 	}
 	answer = smcp_rules_verdict(smcp_rules_compile(list, subject, memory),
 				    query);
-	for (i = 0; i < (int)list->n_rules; i++) {
-		width = print_rule(&columns, list, (unsigned int)i);
-		print_behind(&columns, width);
-		if (i == answer.rule) {
-			puts("match");
-			break;
-		}
-		puts(why_not(list, &list->rules[i], subject, query));
-	}
-	if (answer.rule < 0) {
-		width = print_start(&columns, "-", "default",
-				    word_of(list->otherwise));
-		print_behind(&columns, width);
-		puts("match");
-	}
-	printf("verdict: %s\n", word_of(answer.verdict));
+	if (run_list->options->is_json)
+		print_json_lines(list, subject, query, &answer);
+	else
+		print_lines(list, subject, query, &answer);
 	free(memory);
 	return answer.verdict == SMCP_TCP ? EXIT_TCP : 0;
 }
@@ -312,13 +418,18 @@ int smcp_query_explain(const struct smcp_run_list *list, enum smcp_role role,
 
 	if (parse_endpoint(text, &endpoint))
 		return 1;
-	print_head(role, &endpoint, subject);
+	if (list->loader.parser.n_errors && list->options->is_json)
+		return EXIT_BAD_LIST;
+	if (list->options->is_json)
+		print_json_head(role, &endpoint, subject);
+	else
+		print_head(role, &endpoint, subject);
 	if (list->loader.parser.n_errors) {
 		puts("verdict: tcp (bad list)");
 		return finish(EXIT_BAD_LIST);
 	}
 	query = make_query(role, &endpoint);
-	return finish(print_trace(&list->loader.list, subject, &query));
+	return finish(print_trace(list, subject, &query));
 }
 
 /*

@@ -124,10 +124,17 @@ cure: smcd ueid add NAME (or smcr), the same NAME on both hosts
 			"smc_run: smc_run_diag, which knows these options, is not built or installed$nl" \
 			"${run[@]}" $opt
 	done
+	golden "$sh: --list-rules --json" 0 "{\"version\":1,\"rules\":[{\"number\":1,\"origin\":\"--deny[1]:1\",\"text\":\"use tcp connect to 10.9.0.0/16\",\"names\":[]},{\"number\":2,\"origin\":\"--rule[1]:1\",\"text\":\"use smc user root, batch\",\"names\":[\"0\",\"1003\"]}],\"default\":\"smc\"}$nl" '' \
+		"${run[@]}" --deny 10.9.0.0/16 --rule 'use smc user root,batch' \
+		--json --list-rules
+	golden "$sh: --explain --json" 10 "{\"version\":1,\"role\":\"connect\",\"address\":\"10.9.1.1:443\",\"program\":null,\"uid\":0,\"rules\":[{\"number\":1,\"origin\":\"--deny[1]:1\",\"text\":\"use tcp connect to :1\",\"result\":\"no: address or port\"},{\"number\":2,\"origin\":\"--deny[2]:1\",\"text\":\"use tcp connect to 10.9.0.0/16\",\"result\":\"match\"}],\"verdict\":\"tcp\",\"is_default\":false}$nl" '' \
+		"${run[@]}" --deny :1 --deny 10.9.0.0/16 --json --explain 10.9.1.1:443
+	golden "$sh: --explain --json: the default" 0 "{\"version\":1,\"role\":\"listen\",\"address\":\"[::1]:443\",\"program\":null,\"uid\":0,\"rules\":[],\"verdict\":\"smc\",\"is_default\":true}$nl" '' \
+		"${run[@]}" --json --explain listen '[::1]:443'
 	golden "$sh: --all without --report" 1 '' \
 		"smc_run: --all: unknown option$nl" "${run[@]}" --all true
 	golden "$sh: --json without a query" 1 '' \
-		"smc_run: --json: only with --check or --report$nl" "${run[@]}" --json true
+		"smc_run: --json: only with --check, --explain, --list-rules or --report$nl" "${run[@]}" --json true
 	golden "$sh: --peer without --check" 1 '' \
 		"smc_run: --peer: only with --check$nl" "${run[@]}" --peer a:1 true
 	golden "$sh: --reason without a value" 1 \
