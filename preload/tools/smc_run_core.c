@@ -32,7 +32,6 @@
 #include "query.h"
 #include "smc_uapi.h"
 #include "summary.h"
-#include "systemd.h"
 #include "target.h"
 #include "util.h"
 
@@ -297,8 +296,6 @@ static int run(const char *self, const struct smcp_options *options,
 
 	if (options->mode == SMCP_REASON)
 		return smcp_query_reason(options->reason);
-	if (options->mode == SMCP_SYSTEMD)
-		return smcp_systemd(self, options);
 	is_bad = print_errors(list);
 	if (list->has_typed_error)
 		return 1;
@@ -334,8 +331,7 @@ static int check_rest(const struct smcp_options *options)
 			"[ARG...]\n");
 		return -EINVAL;
 	}
-	if (!is_start && options->mode != SMCP_EXPLAIN &&
-	    options->mode != SMCP_SYSTEMD && *options->rest) {
+	if (!is_start && options->mode != SMCP_EXPLAIN && *options->rest) {
 		wrong_usage(modes[options->mode], *options->rest);
 		return -EINVAL;
 	}
@@ -363,9 +359,7 @@ int main(int argc, char **argv)
 	rc = smcp_options_parse(argv, &options);
 	if (!rc)
 		rc = check_rest(&options);
-	/* A unit has another environment. */
-	if (!rc && options.mode != SMCP_SYSTEMD &&
-	    !smcp_run_list_is_empty(&options)) {
+	if (!rc && !smcp_run_list_is_empty(&options)) {
 		list.shows_all = options.mode == SMCP_LIST_RULES;
 		rc = smcp_run_list_load(&list, &options);
 		if (!rc && !list.has_typed_error)

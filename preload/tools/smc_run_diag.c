@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * smc_run_diag [--OPTION[=VALUE]...] --check [--OPTION...] -- [COMMAND|PID|UNIT]
+ * smc_run_diag [--OPTION[=VALUE]...] --systemd=VERB -- UNIT
  * smc_run_diag --report[=PID] [--all] [--json] [--] [PID]
  * smc_run_diag --summary [--OPTION[=VALUE]...] -- COMMAND [ARG...]
  *
@@ -17,6 +18,7 @@
 
 #include "check.h"
 #include "report.h"
+#include "systemd.h"
 #include "summarize.h"
 #include "util.h"
 
@@ -125,7 +127,7 @@ static void take_behind(struct smcp_options *options)
 	*to = NULL;
 }
 
-static int check(char **argv)
+static int check_or_enable(char **argv)
 {
 	static struct smcp_run_list list;
 	struct smcp_options options;
@@ -135,6 +137,8 @@ static int check(char **argv)
 		dprintf(STDERR_FILENO, "smc_run: %s\n", strerror(ENOMEM));
 	if (rc)
 		return 1;
+	if (options.mode == SMCP_SYSTEMD)
+		return smcp_systemd(argv[0], &options);
 	take_behind(&options);
 	return smcp_check(argv[0], &options, &list);
 }
@@ -144,8 +148,9 @@ int main(int argc, char **argv)
 	int i, rc;
 
 	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		if (!strcmp(argv[i], "--check"))
-			return check(argv);
+		if (!strcmp(argv[i], "--check") ||
+		    !strncmp(argv[i], "--systemd=", 10))
+			return check_or_enable(argv);
 	}
 	rc = check_summary(argv);
 	if (rc < 0)

@@ -225,7 +225,7 @@ warn.service: enabled *" "warnings" --systemd enable warn
 said 0 "*" "disable warn" --systemd disable warn
 mkdir -p /root/tree/preload/tools
 cp "$VM_SMC_RUN" /root/tree/
-cp "$SMC_BUILD_DIR/preload/tools/smc_run_core" /root/tree/preload/tools/
+cp "$SMC_BUILD_DIR"/preload/tools/smc_run_{core,diag} /root/tree/preload/tools/
 cp "$lib" /root/tree/preload/
 run=(/root/tree/smc_run)
 said 0 "*: ProtectHome=yes hides /root/tree/preload/libsmc-preload.so*" \
