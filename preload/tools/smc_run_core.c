@@ -62,7 +62,7 @@ __attribute__((format(printf, 1, 2))) static void on_tcp(const char *format,
 static bool preflight(const char *self, const struct smcp_target *target,
 		      char ret_name[PATH_MAX])
 {
-	static struct smcp_reach reach;
+	struct smcp_reach reach;
 	bool is_usable = smcp_target_reach(self, target, &reach);
 
 	if (reach.obstacle)

@@ -361,7 +361,9 @@ bool smcp_target_reach(const char *self, const struct smcp_target *t,
 	bool is_other, is_musl;
 	struct stat st;
 
-	memset(reach, 0, sizeof(*reach));
+	/* Not all of it: each page that is touched costs a start. */
+	reach->obstacle = SMCP_REACHABLE;
+	*reach->text = *reach->path = *reach->name = '\0';
 	if (!reach_library(self, t, reach, &is_other))
 		return false;
 	if (!t->known)
