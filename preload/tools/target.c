@@ -313,6 +313,12 @@ static bool tree_library(const char *self, char ret_path[PATH_MAX])
 	if (len < tail || strncmp(self + len - tail, TREE_DIR, tail))
 		return false;
 	len -= strlen("tools/");
+	/* To ask for each part of the path costs a start. */
+	if (*self == '/' && len + sizeof(SMCP_LIBRARY_NAME) <= PATH_MAX) {
+		memcpy(ret_path, self, len);
+		strcpy(ret_path + len, SMCP_LIBRARY_NAME);
+		return true;
+	}
 	return snprintf(dir, sizeof(dir), "%.*s", (int)len, self) < PATH_MAX &&
 	       realpath(dir, ret_path) &&
 	       strlen(ret_path) + sizeof("/" SMCP_LIBRARY_NAME) <= PATH_MAX &&
