@@ -540,6 +540,15 @@ static int enable_aside(struct job *job, bool is_aside)
 	return rc ? rc : write_dropin(job);
 }
 
+/* Return: 0, and what is there is ours or nothing; or the exit status */
+static int find_state(struct job *job, int *ret_state)
+{
+	*ret_state = smcp_dropin_state(&job->dropin);
+	if (*ret_state < 0)
+		return fail_dropin(job, *ret_state);
+	return *ret_state == SMCP_DROPIN_FOREIGN ? fail_foreign(job) : 0;
+}
+
 static int enable(struct job *job)
 {
 	sigset_t signals;
@@ -554,11 +563,9 @@ static int enable(struct job *job)
 		rc = may_write(job);
 	if (rc)
 		return rc;
-	state = smcp_dropin_state(&job->dropin);
-	if (state < 0)
-		return fail_dropin(job, state);
-	if (state == SMCP_DROPIN_FOREIGN)
-		return fail_foreign(job);
+	rc = find_state(job, &state);
+	if (rc)
+		return rc;
 	/*
 	 * Who types ^C now, or reads no more of what is printed, does not want half
 	 * of it.
@@ -596,11 +603,9 @@ static int disable(struct job *job)
 	rc = may_write(job);
 	if (rc)
 		return rc;
-	state = smcp_dropin_state(&job->dropin);
-	if (state < 0)
-		return fail_dropin(job, state);
-	if (state == SMCP_DROPIN_FOREIGN)
-		return fail_foreign(job);
+	rc = find_state(job, &state);
+	if (rc)
+		return rc;
 	/* The drop-in of a unit that is gone is removed all the same. */
 	if (state == SMCP_DROPIN_ABSENT) {
 		if (!strcmp(smcp_unit_get(&job->unit, "LoadState"),
