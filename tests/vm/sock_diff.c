@@ -767,10 +767,24 @@ static const char *do_accept(int fd)
 	return text("%s flags %s", first, second);
 }
 
+/* Waits until the peer has said what it makes of the data: a busy host is late. */
+static void await_answer(int fd)
+{
+	int left = 0;
+
+	for (int i = 0; i < 60; i++) {
+		if (ioctl(fd, SIOCOUTQ, &left) || !left ||
+		    tcp_state(fd) == TCP_CLOSE)
+			return;
+		nap(2);
+	}
+}
+
 static const char *do_send(int fd)
 {
 	const char *first = put_data(fd, "x", MSG_DONTWAIT);
 
+	await_answer(fd);
 	return text("%s error %s", first, so_error(fd));
 }
 
@@ -851,6 +865,7 @@ static const char *do_rdwr(int fd)
 	set_nonblock(fd);
 	a = res(read(fd, buf, 4));
 	b = res(write(fd, "x", 1));
+	await_answer(fd);
 	return text("read %s write %s writev %s", a, b,
 		    res(writev(fd, &iov, 1)));
 }

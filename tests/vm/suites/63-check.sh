@@ -236,7 +236,7 @@ cp /usr/bin/sleep /tmp/nobody/mine
 sleep_as() {
 	HOME=/tmp/nobody setpriv --reuid nobody --regid nogroup --clear-groups "$@" 600 &
 	other=$!
-	t_check "it runs" vm_until 20 sh -c "grep -qx '${1##*/}' /proc/$other/comm"
+	t_check "${1##*/} runs" vm_until 20 sh -c "grep -qx '${1##*/}' /proc/$other/comm"
 }
 sleep_as /usr/bin/sleep
 check "$other" --json --peer=127.0.0.1:1
