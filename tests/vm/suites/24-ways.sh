@@ -4,7 +4,7 @@
 # smc: stock-lo inet
 # profiles: fast
 # not: 6.1.stock-lo
-# long: 6.1.inet
+# long: 6.1.inet.fast
 # label: vm
 #
 # A rule decides in place, however a program gets to connect() or listen(): the SYN

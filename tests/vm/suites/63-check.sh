@@ -4,7 +4,7 @@
 # smc: inet stock stock-lo
 # profiles: fast
 # not: 6.1.stock 6.1.stock-lo
-# long: 6.12.stock-lo
+# long: 6.12.stock-lo.fast
 # lab:
 # label: vm
 #

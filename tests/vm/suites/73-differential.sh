@@ -4,6 +4,7 @@
 # smc: inet
 # profiles: fast debug
 # not: 6.1.debug
+# long: 6.12.inet.debug
 # lab:
 # label: vm
 #

@@ -3,6 +3,7 @@
 # bases: 6.12
 # smc: inet stock-lo
 # profiles: debug
+# long: 6.12.stock-lo.debug
 # lab:
 # label: debug
 #

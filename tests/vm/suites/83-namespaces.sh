@@ -4,7 +4,7 @@
 # smc: inet
 # profiles: fast debug
 # not: 6.12.fast 6.1.debug
-# long: 6.1.inet
+# long: 6.1.inet.fast
 # lab:
 # label: vm
 #
@@ -20,7 +20,7 @@ probe=$SMC_BUILD_DIR/tests/vm/hs_probe
 modprobe -a tun veth
 cd "$T_TMP"
 rounds=12
-[ "$LAB_PROFILE" != debug ] || rounds=6
+[ "$LAB_PROFILE" != debug ] || rounds=3
 
 # inside NAME COMMAND...: COMMAND in a namespace, which has the end of NAME.
 inside() {

@@ -4,7 +4,7 @@
 # smc: inet
 # profiles: fast debug
 # not: 6.12.fast 6.1.debug
-# long: 6.1.inet
+# long: 6.1.inet.fast
 # lab:
 # label: vm
 #
