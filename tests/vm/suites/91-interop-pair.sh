@@ -15,7 +15,7 @@ set -euo pipefail
 
 bytes=2000000
 server_addr=10.77.0.1 client_addr=10.77.0.2
-peer_declined=0x05000000 no_device=0x03030000
+peer_declined=0x05000000 no_eid=0x03030008
 
 # probe ROLE PORT ARG...
 probe() {
@@ -83,5 +83,5 @@ vm_mark
 vm_serve 7101 probe server 7101 --proto smc --at-end "$VM_AT_END $T_TMP/end"
 t_check "declined by us: both are there" gate open 7600
 t_check "declined by us: server" wait "${vm_pids[-1]}"
-t_fell_back "declined by us" srv $no_device "$T_TMP/end" $bytes
+t_fell_back "declined by us" srv $no_eid "$T_TMP/end" $bytes
 t_done
