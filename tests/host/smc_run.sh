@@ -91,7 +91,7 @@ Run COMMAND using SMC for TCP sockets
    --reason <CODE>      say what a reason for TCP means, and what helps
    --check [COMMAND|PID|UNIT] [--peer HOST[:PORT]] [--json]
                         say whether it would use SMC, and what helps
-   --report [PID] [--json]
+   --report [PID|--all] [--json]
                         print what the sockets of PID, or of all, are
    [--user] --systemd enable|disable|status <UNIT>
                         have a service started with SMC, by a drop-in
