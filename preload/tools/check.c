@@ -2,8 +2,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <gelf.h>
-#include <libelf.h>
+#include <grp.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -14,9 +13,13 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "elf_info.h"
+#include "envfile.h"
 #include "findings.h"
 #include "machine.h"
+#include "maps.h"
 #include "peer.h"
+#include "sandbox.h"
 #include "target.h"
 #include "unit.h"
 #include "util.h"
@@ -24,11 +27,12 @@
 /* What is looked at */
 struct subject {
 	pid_t pid; /* 0: not a process */
-	const char *unit; /* NULL: not a unit */
-	bool is_enabled; /* the unit sets LD_PRELOAD */
-	bool has_files; /* which may set it, too */
+	struct smcp_unit *unit; /* NULL: not a unit */
+	bool is_enabled; /* its LD_PRELOAD names the library */
+	char preload_file[PATH_MAX]; /* that sets LD_PRELOAD, if one does */
 	bool has_socket; /* PID 1 opens the unit's sockets */
 	struct smcp_target target; /* if there is a program */
+	struct smcp_elf_info info;
 	char exe[PATH_MAX];
 	struct smcp_subject who;
 };
@@ -91,21 +95,6 @@ static int take_environment(pid_t pid)
 	free(variable);
 	fclose(file);
 	return 0;
-}
-
-/* Return: is the library in its memory? */
-static bool has_loaded(pid_t pid)
-{
-	FILE *file = open_proc(pid, "maps");
-	char line[PATH_MAX + 128];
-	bool found = false;
-
-	if (!file)
-		return false;
-	while (!found && fgets(line, sizeof(line), file))
-		found = strstr(line, "/" SMCP_LIBRARY_NAME);
-	fclose(file);
-	return found;
 }
 
 static int enter_netns(pid_t pid)
@@ -196,6 +185,7 @@ static int take_process(struct subject *subject, const char *text)
 	/* Also if the file was replaced, or is in another mount namespace. */
 	strcpy(subject->target.path, path);
 	smcp_target_inspect(&subject->target);
+	smcp_elf_info_read(subject->target.path, &subject->info);
 	strip_deleted(subject->exe);
 	strcpy(subject->target.path, subject->exe);
 	subject->target.privileged = is_secure(subject->pid);
@@ -210,6 +200,7 @@ static int take_program(struct subject *subject, const char *name)
 	if (!smcp_target_find(name, subject->target.path))
 		return wrong(name, "not found");
 	smcp_target_inspect(&subject->target);
+	smcp_elf_info_read(subject->target.path, &subject->info);
 	if (!realpath(subject->target.path, subject->exe))
 		return wrong(name, strerror(errno));
 	return 0;
@@ -225,11 +216,37 @@ static int take_command(struct subject *subject, const char *name)
 /*
  * A unit
  */
-static int take_unit_environment(struct subject *subject,
-				 const struct smcp_unit *unit)
+static int take_variable(struct subject *subject, const char *name,
+			 const char *value)
+{
+	if (!strcmp(name, "LD_PRELOAD"))
+		subject->is_enabled = strstr(value, SMCP_LIBRARY_NAME);
+	else if (!strncmp(name, "SMC_", 4) && setenv(name, value, 1))
+		return -ENOMEM;
+	return 0;
+}
+
+static void take_file_variable(void *arg, const char *path, const char *name,
+			       const char *value)
+{
+	struct subject *subject = arg;
+
+	if (!name) {
+		smcp_found_warning("unit", "%s: EnvironmentFile=%s: %s",
+				   subject->unit->name, path, value);
+		return;
+	}
+	if (!strcmp(name, "LD_PRELOAD"))
+		snprintf(subject->preload_file, sizeof(subject->preload_file),
+			 "%s", path);
+	(void)take_variable(subject, name, value);
+}
+
+static int take_unit_environment(struct subject *subject)
 {
 	static char *words[SMCP_UNIT_WORDS];
-	int rc = smcp_unit_words(smcp_unit_get(unit, "Environment"), words);
+	int rc = smcp_unit_words(smcp_unit_get(subject->unit, "Environment"),
+				 words);
 	size_t i;
 
 	if (rc)
@@ -241,31 +258,43 @@ static int take_unit_environment(struct subject *subject,
 		if (!value)
 			continue;
 		*value++ = '\0';
-		if (!strcmp(words[i], "LD_PRELOAD"))
-			subject->is_enabled = strstr(value, SMCP_LIBRARY_NAME);
-		else if (!strncmp(words[i], "SMC_", 4) &&
-			 setenv(words[i], value, 1))
-			return -ENOMEM;
+		rc = take_variable(subject, words[i], value);
+		if (rc)
+			return rc;
 		free(words[i]);
 	}
+	smcp_envfile_each(subject->unit, take_file_variable, subject);
 	return 0;
 }
 
-/* Who the unit's programs are, as far as rules ask */
-static void take_user(struct subject *subject, const struct smcp_unit *unit)
+static bool is_number(const char *text)
 {
-	const char *name = smcp_unit_get(unit, "User");
-	const struct passwd *user;
+	return !text[strspn(text, "0123456789")];
+}
 
+/* Who the unit's programs are, as far as rules ask */
+static void take_user(struct subject *subject)
+{
+	const char *name = smcp_unit_get(subject->unit, "User");
+	const struct passwd *user = NULL;
+	const struct group *group;
+
+	if (*name)
+		user = is_number(name)
+			       ? getpwuid((uid_t)strtoul(name, NULL, 10))
+			       : getpwnam(name);
+	if (user) {
+		subject->who.user = user->pw_uid;
+		subject->who.group = user->pw_gid;
+	}
+	name = smcp_unit_get(subject->unit, "Group");
 	if (!*name)
 		return;
-	user = name[strspn(name, "0123456789")]
-		       ? getpwnam(name)
-		       : getpwuid((uid_t)strtoul(name, NULL, 10));
-	if (!user)
-		return;
-	subject->who.user = user->pw_uid;
-	subject->who.group = user->pw_gid;
+	group = is_number(name) ? NULL : getgrnam(name);
+	if (group)
+		subject->who.group = group->gr_gid;
+	else if (is_number(name))
+		subject->who.group = (gid_t)strtoul(name, NULL, 10);
 }
 
 static int load_unit(const char *word, struct smcp_unit *unit)
@@ -294,17 +323,16 @@ static int take_unit(struct subject *subject, const char *word)
 
 	if (rc)
 		return rc;
-	subject->unit = unit.name;
+	subject->unit = &unit;
 	subject->has_socket = !strcmp(strrchr(unit.name, '.'), ".socket") ||
 			      smcp_unit_has_socket(&unit);
-	rc = take_unit_environment(subject, &unit);
+	rc = take_unit_environment(subject);
 	if (rc)
 		return wrong(word, strerror(-rc));
-	take_user(subject, &unit);
+	take_user(subject);
 	pid = smcp_unit_get(&unit, "MainPID");
 	if (*pid && strcmp(pid, "0") != 0)
 		return take_process(subject, pid);
-	subject->has_files = *smcp_unit_get(&unit, "EnvironmentFiles");
 	command = smcp_unit_next(&unit, "ExecStart", NULL);
 	if (!command || !*command || smcp_unit_program(command, &program))
 		return 0;
@@ -338,7 +366,7 @@ static int take_subject(struct subject *subject,
 		return 0;
 	if (rest[1])
 		return wrong(rest[1], "unexpected");
-	if (!what[strspn(what, "0123456789")])
+	if (is_number(what))
 		return take_process(subject, what);
 	return is_unit(what) ? take_unit(subject, what)
 			     : take_command(subject, what);
@@ -381,67 +409,15 @@ static void check_library(const struct smcp_reach *reach)
 	}
 }
 
-struct elf {
-	bool is_go;
-	bool has_liburing;
-};
-
-static void read_needed(struct elf *elf, Elf *file, Elf_Scn *section,
-			const GElf_Shdr *header)
-{
-	Elf_Data *data = elf_getdata(section, NULL);
-	const char *name;
-	GElf_Dyn dyn;
-	size_t i;
-
-	if (!data || !header->sh_entsize)
-		return;
-	for (i = 0; i < header->sh_size / header->sh_entsize; i++) {
-		if (!gelf_getdyn(data, (int)i, &dyn) || dyn.d_tag != DT_NEEDED)
-			continue;
-		name = elf_strptr(file, header->sh_link, dyn.d_un.d_val);
-		if (name && !strncmp(name, "liburing", 8))
-			elf->has_liburing = true;
-	}
-}
-
-/* What sections say; a file without them is none of ours to wonder about. */
-static void read_elf(const char *path, struct elf *elf)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	Elf_Scn *section = NULL;
-	GElf_Shdr header;
-	size_t names;
-	Elf *file;
-
-	if (fd < 0)
-		return;
-	elf_version(EV_CURRENT);
-	file = elf_begin(fd, ELF_C_READ, NULL);
-	if (file && !elf_getshdrstrndx(file, &names)) {
-		while ((section = elf_nextscn(file, section))) {
-			const char *name;
-
-			if (!gelf_getshdr(section, &header))
-				continue;
-			name = elf_strptr(file, names, header.sh_name);
-			if (name && (!strcmp(name, ".note.go.buildid") ||
-				     !strcmp(name, ".go.buildinfo")))
-				elf->is_go = true;
-			if (header.sh_type == SHT_DYNAMIC)
-				read_needed(elf, file, section, &header);
-		}
-	}
-	elf_end(file);
-	close(fd);
-}
-
 /* The text of a reach is "PATH: WHAT". */
 static void found_unreachable(const struct smcp_reach *reach)
 {
 	smcp_found_failure("target", SMCP_RESULT_UNREACHABLE, "%s",
 			   reach->text);
 	switch (reach->obstacle) {
+	case SMCP_GO:
+		smcp_found_cure("let it ask for IPPROTO_SMC itself");
+		break;
 	case SMCP_STATIC:
 		smcp_found_cure("link it dynamically, or let it ask for "
 				"IPPROTO_SMC itself");
@@ -461,8 +437,6 @@ static void check_program(const struct subject *subject,
 			  const struct smcp_reach *reach)
 {
 	const struct smcp_target *target = &subject->target;
-	char path[PATH_MAX];
-	struct elf elf = {0};
 
 	if (!target->known) {
 		smcp_found_warning("target",
@@ -471,17 +445,7 @@ static void check_program(const struct subject *subject,
 				   target->path);
 		return;
 	}
-	strcpy(path, target->path);
-	if (subject->pid)
-		snprintf(path, sizeof(path), "/proc/%d/exe", (int)subject->pid);
-	read_elf(path, &elf);
-	if (elf.is_go) {
-		smcp_found_failure("target", SMCP_RESULT_UNREACHABLE,
-				   "%s: a Go program, which makes system calls "
-				   "itself",
-				   target->path);
-		smcp_found_cure("let it ask for IPPROTO_SMC itself");
-	} else if (reach->obstacle) {
+	if (reach->obstacle) {
 		found_unreachable(reach);
 	} else if (target->privileged) {
 		smcp_found_warning(
@@ -489,7 +453,7 @@ static void check_program(const struct subject *subject,
 			"%s: privileged, so SMC_* variables, options "
 			"and files but /etc/smc are not for it",
 			target->path);
-	} else if (elf.has_liburing) {
+	} else if (subject->info.has_liburing) {
 		smcp_found_warning("target",
 				   "%s: links liburing: connects made by "
 				   "io_uring escape the rules (G21)",
@@ -499,7 +463,7 @@ static void check_program(const struct subject *subject,
 	}
 	if (!subject->pid)
 		return;
-	if (has_loaded(subject->pid)) {
+	if (smcp_maps_has_library(subject->pid) == 1) {
 		smcp_found_ok("process", "%d has loaded the library",
 			      (int)subject->pid);
 	} else {
@@ -507,40 +471,50 @@ static void check_program(const struct subject *subject,
 				   "%d has not loaded the library",
 				   (int)subject->pid);
 		if (subject->unit)
-			smcp_found_cure("systemctl restart %s", subject->unit);
+			smcp_found_cure("systemctl restart %s",
+					subject->unit->name);
 		else
 			smcp_found_cure("start it by smc_run");
 	}
 }
 
-static void check_unit(const struct subject *subject)
+static void found_on_unit(const struct smcp_unit *unit, const char *text,
+			  const char *cure)
 {
+	smcp_found_warning("unit", "%s: %s", unit->name, text);
+	if (cure)
+		smcp_found_cure("%s", cure);
+}
+
+static void check_unit(const struct subject *subject, const char *library)
+{
+	const char *name = subject->unit->name;
+
 	if (subject->has_socket) {
 		smcp_found_failure("unit", SMCP_RESULT_UNREACHABLE,
 				   "%s: process 1 opens its sockets, and they "
 				   "stay TCP",
-				   subject->unit);
+				   name);
 		smcp_found_cure("let the service open them, and disable the "
 				"socket unit");
-	} else if (!subject->is_enabled && subject->pid &&
-		   has_loaded(subject->pid)) {
+	} else if (subject->is_enabled) {
+		smcp_found_ok("unit", "%s: LD_PRELOAD names the library", name);
+	} else if (subject->pid && smcp_maps_has_library(subject->pid) == 1) {
 		smcp_found_ok("unit",
 			      "%s: LD_PRELOAD is not set there, but elsewhere",
-			      subject->unit);
-	} else if (!subject->is_enabled && subject->has_files) {
-		smcp_found_warning("unit",
-				   "%s: LD_PRELOAD is not set, unless in the "
-				   "files of EnvironmentFile=",
-				   subject->unit);
-		smcp_found_cure("start it, and check again");
-	} else if (!subject->is_enabled) {
+			      name);
+	} else if (*subject->preload_file) {
 		smcp_found_failure("unit", SMCP_RESULT_TCP,
-				   "%s: LD_PRELOAD is not set", subject->unit);
-		smcp_found_cure("smc_run --systemd enable %s", subject->unit);
+				   "%s: %s sets LD_PRELOAD, without the "
+				   "library",
+				   name, subject->preload_file);
+		smcp_found_cure("name the library there");
 	} else {
-		smcp_found_ok("unit", "%s: LD_PRELOAD names the library",
-			      subject->unit);
+		smcp_found_failure("unit", SMCP_RESULT_TCP,
+				   "%s: LD_PRELOAD is not set", name);
+		smcp_found_cure("smc_run --systemd enable %s", name);
 	}
+	smcp_sandbox_check(subject->unit, library, found_on_unit);
 }
 
 /*
@@ -598,16 +572,6 @@ static int check_rules(const struct subject *subject,
 	return 0;
 }
 
-static unsigned int families_of(const struct smcp_run_list *list)
-{
-	unsigned int families = list->loader.parser.settings.conf.families;
-	const char *value = getenv("SMC_SOCK_FAMILY");
-
-	if (value)
-		(void)smcp_conf_parse_family(value, &families);
-	return families;
-}
-
 /* Files are read as the program may read them, not as root. */
 static int load_as(const struct smcp_subject *who,
 		   const struct smcp_options *options,
@@ -643,8 +607,9 @@ int smcp_check(const char *self, const struct smcp_options *options,
 		goto no_memory;
 	if (list->has_typed_error)
 		return 1;
-	smcp_machine_check(families_of(list));
-	is_usable = smcp_target_reach(self, &subject.target, &reach);
+	smcp_machine_check(smcp_run_list_families(list));
+	is_usable = smcp_elf_info_reach(&subject.info, self, &subject.target,
+					&reach);
 	if (reach.obstacle == SMCP_NO_LIBRARY && !is_usable) {
 		smcp_found_failure("library", SMCP_RESULT_BROKEN, "%s",
 				   reach.text);
@@ -653,13 +618,14 @@ int smcp_check(const char *self, const struct smcp_options *options,
 		check_library(&reach);
 	}
 	if (subject.unit)
-		check_unit(&subject);
+		check_unit(&subject, reach.name);
 	if (*subject.exe)
 		check_program(&subject, &reach);
 	rc = check_rules(&subject, list);
 	if (rc)
 		goto no_memory;
-	if (options->peer && smcp_peer_check(options->peer, families_of(list)))
+	if (options->peer &&
+	    smcp_peer_check(options->peer, smcp_run_list_families(list)))
 		return 1;
 	return smcp_findings_print(options->is_json);
 

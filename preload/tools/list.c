@@ -134,3 +134,13 @@ int smcp_run_list_load(struct smcp_run_list *list,
 		options->mode == SMCP_SYSTEMD ? find_none : smcp_names_find;
 	return smcp_conf_load(&list->loader, inputs);
 }
+
+unsigned int smcp_run_list_families(const struct smcp_run_list *list)
+{
+	unsigned int families = list->loader.parser.settings.conf.families;
+	const char *value = getenv("SMC_SOCK_FAMILY");
+
+	if (value)
+		(void)smcp_conf_parse_family(value, &families);
+	return families;
+}

@@ -33,6 +33,13 @@ bool smcp_run_list_is_empty(const struct smcp_options *options);
 int smcp_run_list_load(struct smcp_run_list *list,
 		       const struct smcp_options *options);
 
+/*
+ * smcp_run_list_families() - which kinds of SMC sockets the library would try
+ *
+ * Return: of enum smcp_family, as the list and SMC_SOCK_FAMILY say; 0: all
+ */
+unsigned int smcp_run_list_families(const struct smcp_run_list *list);
+
 /* smcp_run_list_print_error() - "smc_run: ORIGIN:LINE:COLUMN: TEXT" */
 void smcp_run_list_print_error(const struct smcp_error *error);
 

@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: MIT
-#include <dirent.h>
-#include <fnmatch.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "envfile.h"
 #include "sandbox.h"
+#include "target.h"
 #include "util.h"
 
-__attribute__((format(printf, 2, 3))) static void
-warn(const struct smcp_unit *unit, const char *format, ...)
+/* Where what is found goes to */
+struct teller {
+	const struct smcp_unit *unit;
+	smcp_tell *tell;
+};
+
+__attribute__((format(printf, 3, 4))) static void
+say(const struct teller *teller, const char *cure, const char *format, ...)
 {
 	char text[2 * PATH_MAX];
 	va_list args;
@@ -21,19 +26,18 @@ warn(const struct smcp_unit *unit, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	dprintf(STDERR_FILENO, "smc_run: %s: %s\n", unit->name, text);
+	teller->tell(teller->unit, text, cure);
 }
 
-static void warn_socket(const struct smcp_unit *unit, const char *name,
-			int size)
+static void say_socket(const struct teller *teller, const char *name, int size)
 {
-	warn(unit,
-	     "PID 1 opens the sockets of %.*s: they stay TCP; only what the "
-	     "program opens itself can be SMC",
-	     size, name);
+	say(teller, NULL,
+	    "PID 1 opens the sockets of %.*s: they stay TCP; only what the "
+	    "program opens itself can be SMC",
+	    size, name);
 }
 
-static void check_sockets(struct smcp_unit *unit)
+static void check_sockets(struct smcp_unit *unit, const struct teller *teller)
 {
 	const char *at = smcp_unit_get(unit, "TriggeredBy");
 	bool is_triggered = false;
@@ -45,14 +49,14 @@ static void check_sockets(struct smcp_unit *unit)
 		if (n <= 7 || strncmp(at + n - 7, ".socket", 7) != 0)
 			continue;
 		is_triggered = true;
-		warn_socket(unit, at, n);
+		say_socket(teller, at, n);
 	}
 	if (is_triggered || !smcp_unit_has_socket(unit))
 		return;
 	n = snprintf(name, sizeof(name), "%.*s.socket",
 		     (int)strcspn(unit->name, unit->is_template ? "@" : "."),
 		     unit->name);
-	warn_socket(unit, name, n);
+	say_socket(teller, name, n);
 }
 
 /* A list is of what is allowed, or, after ~, of what is not. */
@@ -66,109 +70,78 @@ static bool is_allowed(const struct smcp_unit *unit, const char *property,
 	return smcp_unit_has_word(unit, property, word) == (*value != '~');
 }
 
-static void check_filters(const struct smcp_unit *unit)
+static void check_filters(const struct teller *teller)
 {
+	const struct smcp_unit *unit = teller->unit;
 	/* What the library asks for and its program may not */
 	static const char *const calls[] = {
 		"setsockopt",  "getsockopt", "getsockname",
 		"getpeername", "fcntl",	     "dup3",
 		"poll",	       "mprotect",   "readlink",
 	};
-	char text[256] = "";
+	static const char line[] = "SystemCallFilter=";
+	char cure[256];
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(calls); i++)
-		if (!is_allowed(unit, "SystemCallFilter", calls[i]))
-			strcat(strcat(text, " "), calls[i]);
-	if (*text)
-		warn(unit,
-		     "SystemCallFilter= does not allow what the library "
-		     "calls, and may end the program; cure: "
-		     "SystemCallFilter=%s",
-		     text + 1);
-	if (!is_allowed(unit, "RestrictAddressFamilies", "AF_SMC"))
-		warn(unit,
-		     "RestrictAddressFamilies= blocks AF_SMC: a kernel without "
-		     "IPPROTO_SMC will use TCP; cure: "
-		     "RestrictAddressFamilies=AF_SMC");
-}
-
-/* Does a line of the file set a variable whose name begins so? */
-static bool file_sets(const char *path, const char *prefix)
-{
-	FILE *file = fopen(path, "re");
-	char *line = NULL;
-	size_t room = 0;
-	bool found = false;
-
-	if (!file)
-		return false;
-	while (!found && getline(&line, &room, file) >= 0)
-		found = !strncmp(line + strspn(line, " \t"), prefix,
-				 strlen(prefix));
-	free(line);
-	fclose(file);
-	return found;
-}
-
-static void check_file(const struct smcp_unit *unit, const char *path)
-{
-	if (file_sets(path, "LD_PRELOAD="))
-		warn(unit,
-		     "%s sets LD_PRELOAD, which counts instead: nothing will "
-		     "be loaded; cure: name the library there",
-		     path);
-	if (file_sets(path, "SMC_"))
-		warn(unit,
-		     "%s sets variables SMC_*, which count instead of those in "
-		     "the unit",
-		     path);
-}
-
-/* Not by glob(), which brings the database of users into a static program. */
-static void check_files(const struct smcp_unit *unit, char *pattern)
-{
-	char *slash = strrchr(pattern, '/');
-	char path[2 * PATH_MAX];
-	struct dirent *entry;
-	DIR *dir;
-
-	if (!strpbrk(pattern, "*?[")) {
-		check_file(unit, pattern);
-		return;
-	}
-	if (!slash)
-		return;
-	*slash = '\0';
-	dir = opendir(pattern);
-	while (dir && (entry = readdir(dir))) {
-		if (fnmatch(slash + 1, entry->d_name, FNM_PERIOD))
+	strcpy(cure, line);
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		if (is_allowed(unit, "SystemCallFilter", calls[i]))
 			continue;
-		snprintf(path, sizeof(path), "%s/%s", pattern, entry->d_name);
-		check_file(unit, path);
+		if (cure[sizeof(line) - 1])
+			strcat(cure, " ");
+		strcat(cure, calls[i]);
 	}
-	if (dir)
-		closedir(dir);
+	if (cure[sizeof(line) - 1])
+		say(teller, cure,
+		    "SystemCallFilter= does not allow what the library "
+		    "calls, and may end the program");
+	if (!is_allowed(unit, "RestrictAddressFamilies", "AF_SMC"))
+		say(teller, "RestrictAddressFamilies=AF_SMC",
+		    "RestrictAddressFamilies= blocks AF_SMC: a kernel without "
+		    "IPPROTO_SMC will use TCP");
 }
 
-static void check_environment(const struct smcp_unit *unit)
-{
-	const char *value = NULL, *at;
-	char path[PATH_MAX];
+/* What files set of what matters; each is told of once. */
+struct files {
+	const struct teller *teller;
+	char preload[PATH_MAX], rules[PATH_MAX];
+};
 
-	while ((value = smcp_unit_next(unit, "EnvironmentFiles", value))) {
-		at = strstr(value, " (ignore_errors=");
-		if (snprintf(path, sizeof(path), "%.*s",
-			     at ? (int)(at - value) : PATH_MAX,
-			     value) < PATH_MAX)
-			check_files(unit, path);
+static void check_variable(void *arg, const char *path, const char *name,
+			   const char *value)
+{
+	struct files *files = arg;
+
+	if (!name || strlen(path) >= PATH_MAX)
+		return;
+	if (!strcmp(name, "LD_PRELOAD") && !strstr(value, SMCP_LIBRARY_NAME) &&
+	    strcmp(files->preload, path) != 0) {
+		strcpy(files->preload, path);
+		say(files->teller, "name the library there",
+		    "%s sets LD_PRELOAD, which counts instead: nothing will "
+		    "be loaded",
+		    path);
 	}
+	if (!strncmp(name, "SMC_", 4) && strcmp(files->rules, path) != 0) {
+		strcpy(files->rules, path);
+		say(files->teller, NULL,
+		    "%s sets variables SMC_*, which count instead of those in "
+		    "the unit",
+		    path);
+	}
+}
+
+static void check_environment(const struct teller *teller)
+{
+	const struct smcp_unit *unit = teller->unit;
+
 	if (smcp_unit_has_word(unit, "PassEnvironment", "LD_PRELOAD"))
-		warn(unit, "PassEnvironment=LD_PRELOAD has no effect any more");
-	at = smcp_unit_get(unit, "UnsetEnvironment");
-	if (strstr(at, "LD_PRELOAD"))
-		warn(unit, "UnsetEnvironment= takes LD_PRELOAD away: nothing "
-			   "will be loaded");
+		say(teller, NULL,
+		    "PassEnvironment=LD_PRELOAD has no effect any more");
+	if (strstr(smcp_unit_get(unit, "UnsetEnvironment"), "LD_PRELOAD"))
+		say(teller, NULL,
+		    "UnsetEnvironment= takes LD_PRELOAD away: nothing will be "
+		    "loaded");
 }
 
 static bool is_below(const char *path, const char *dir)
@@ -203,8 +176,10 @@ bool smcp_sandbox_has_user(const struct smcp_unit *unit)
 	       !strcmp(smcp_unit_get(unit, "DynamicUser"), "yes");
 }
 
-static void check_library(const struct smcp_unit *unit, const char *library)
+static void check_library(const struct teller *teller, const char *library)
 {
+	static const char cure[] = "install the library";
+	const struct smcp_unit *unit = teller->unit;
 	const char *root = smcp_unit_get(unit, "RootDirectory");
 	const char *image = smcp_unit_get(unit, "RootImage");
 	const char *home = smcp_unit_get(unit, "ProtectHome");
@@ -213,14 +188,15 @@ static void check_library(const struct smcp_unit *unit, const char *library)
 	if (*root && strcmp(root, "/")) {
 		snprintf(path, sizeof(path), "%s/%s", root, library);
 		if (*library != '/' || access(path, R_OK))
-			warn(unit,
-			     "the library has to be below RootDirectory=%s, "
-			     "too",
-			     root);
+			say(teller, NULL,
+			    "the library has to be below RootDirectory=%s, "
+			    "too",
+			    root);
 		return;
 	}
 	if (*image) {
-		warn(unit, "the library has to be in RootImage=%s, too", image);
+		say(teller, NULL, "the library has to be in RootImage=%s, too",
+		    image);
 		return;
 	}
 	if (*library != '/')
@@ -228,27 +204,33 @@ static void check_library(const struct smcp_unit *unit, const char *library)
 	if ((!strcmp(home, "yes") || !strcmp(home, "tmpfs")) &&
 	    (is_below(library, "/home") || is_below(library, "/root") ||
 	     is_below(library, "/run/user")))
-		warn(unit,
-		     "ProtectHome=%s hides %s: nothing will be loaded; "
-		     "cure: install the library",
-		     home, library);
+		say(teller, cure,
+		    "ProtectHome=%s hides %s: nothing will be loaded", home,
+		    library);
 	else if (!strcmp(smcp_unit_get(unit, "PrivateTmp"), "yes") &&
 		 (is_below(library, "/tmp") || is_below(library, "/var/tmp")))
-		warn(unit,
-		     "PrivateTmp=yes hides %s: nothing will be loaded; "
-		     "cure: install the library",
-		     library);
+		say(teller, cure,
+		    "PrivateTmp=yes hides %s: nothing will be loaded", library);
 	else if (smcp_sandbox_has_user(unit) && !is_public(library))
-		warn(unit,
-		     "its user cannot read %s: nothing will be loaded; "
-		     "cure: install the library",
-		     library);
+		say(teller, cure,
+		    "its user cannot read %s: nothing will be loaded", library);
 }
 
-void smcp_sandbox_warn(struct smcp_unit *unit, const char *library)
+void smcp_sandbox_check(const struct smcp_unit *unit, const char *library,
+			smcp_tell *tell)
 {
-	check_sockets(unit);
-	check_filters(unit);
-	check_environment(unit);
-	check_library(unit, library);
+	const struct teller teller = {unit, tell};
+
+	check_filters(&teller);
+	check_environment(&teller);
+	check_library(&teller, library);
+}
+
+void smcp_sandbox_check_others(struct smcp_unit *unit, smcp_tell *tell)
+{
+	const struct teller teller = {unit, tell};
+	struct files files = {.teller = &teller};
+
+	check_sockets(unit, &teller);
+	smcp_envfile_each(unit, check_variable, &files);
 }

@@ -151,13 +151,10 @@ static void check_kernel(const struct smcp_run_list *list)
 		{SMCP_FAMILY_INET, AF_INET, IPPROTO_SMC},
 		{SMCP_FAMILY_SMC, AF_SMC, 0},
 	};
-	unsigned int families = list->loader.parser.settings.conf.families;
-	const char *value = getenv("SMC_SOCK_FAMILY");
+	unsigned int families = smcp_run_list_families(list);
 	size_t i;
 	int fd;
 
-	if (value)
-		(void)smcp_conf_parse_family(value, &families);
 	for (i = 0; i < ARRAY_SIZE(ways); i++) {
 		if (families && !(families & ways[i].family))
 			continue;

@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "dropin.h"
+#include "elf_info.h"
 #include "list.h"
+#include "maps.h"
 #include "preload_list.h"
 #include "sandbox.h"
 #include "systemd.h"
@@ -252,14 +254,16 @@ static bool is_reachable(struct job *job, const char *program,
 			 bool is_other_user, struct smcp_reach *ret_reach)
 {
 	static struct smcp_target target;
+	struct smcp_elf_info info = {0};
 
 	memset(&target, 0, sizeof(target));
 	target.is_other_user = is_other_user;
 	if (program) {
 		snprintf(target.path, sizeof(target.path), "%s", program);
 		smcp_target_inspect(&target);
+		smcp_elf_info_read(target.path, &info);
 	}
-	(void)smcp_target_reach(job->self, &target, ret_reach);
+	(void)smcp_elf_info_reach(&info, job->self, &target, ret_reach);
 	if (ret_reach->obstacle)
 		return false;
 	/* Not one for a program that cannot use it */
@@ -427,29 +431,6 @@ static double start_of(const char *pid)
 	       (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
-/* Return: 1 if the process has the library, 0 if not, -errno. */
-static int has_library(const char *pid)
-{
-	char path[64];
-	char *line = NULL;
-	size_t room = 0;
-	FILE *file;
-	int found = 0;
-
-	snprintf(path, sizeof(path), "/proc/%.20s/maps", pid);
-	errno = 0;
-	file = fopen(path, "re");
-	if (!file)
-		return smcp_result(-1);
-	while (!found && getline(&line, &room, file) >= 0)
-		found = strstr(line, "/" SMCP_LIBRARY_NAME) != NULL;
-	if (!found && ferror(file))
-		found = -EIO;
-	free(line);
-	fclose(file);
-	return found;
-}
-
 /* Prints what the enabled unit's process is; return: the exit status. */
 static int print_process(const struct job *job, const char *path)
 {
@@ -473,7 +454,7 @@ static int print_process(const struct job *job, const char *path)
 		printf("%s: enabled (%s); not running\n", name, path);
 		return STATUS_RESTART;
 	}
-	has = has_library(pid);
+	has = smcp_maps_has_library(atoi(pid));
 	start = start_of(pid);
 	if (has < 0)
 		printf("%s: enabled (%s); PID %s: %s\n", name, path, pid,
@@ -494,6 +475,13 @@ static int print_process(const struct job *job, const char *path)
 		return STATUS_OK;
 	}
 	return STATUS_RESTART;
+}
+
+static void print_warning(const struct smcp_unit *unit, const char *text,
+			  const char *cure)
+{
+	fail(0, "%s: %s%s%s", unit->name, text, cure ? "; cure: " : "",
+	     cure ? cure : "");
 }
 
 /* What was there before counts again. */
@@ -584,7 +572,8 @@ static int enable(struct job *job)
 		return rc;
 	}
 	smcp_dropin_commit(&job->dropin);
-	smcp_sandbox_warn(&job->unit, job->library);
+	smcp_sandbox_check_others(&job->unit, print_warning);
+	smcp_sandbox_check(&job->unit, job->library, print_warning);
 	(void)print_process(job, job->dropin.path);
 	return STATUS_OK;
 }
@@ -622,7 +611,7 @@ static int disable(struct job *job)
 	if (rc)
 		return fail_systemctl(rc);
 	pid = smcp_unit_get(&job->unit, "MainPID");
-	if (*pid && strcmp(pid, "0") && has_library(pid) == 1)
+	if (*pid && strcmp(pid, "0") && smcp_maps_has_library(atoi(pid)) == 1)
 		printf("%s: disabled; PID %s has loaded the library: restart "
 		       "it\n",
 		       job->unit.name, pid);

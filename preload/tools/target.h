@@ -32,6 +32,7 @@ enum smcp_obstacle {
 	SMCP_OTHER_LIBC,
 	SMCP_OTHER_ARCH,
 	SMCP_PRIVILEGED,
+	SMCP_GO, /* told by smcp_elf_info_reach() alone */
 };
 
 struct smcp_reach {

@@ -109,7 +109,7 @@ int smcp_unit_load(struct smcp_unit *unit)
 		  "EnvironmentFiles,PassEnvironment,UnsetEnvironment,"
 		  "TriggeredBy,SystemCallFilter,RestrictAddressFamilies,"
 		  "ProtectHome,PrivateTmp,RootDirectory,RootImage,User,"
-		  "DynamicUser,NeedDaemonReload",
+		  "Group,DynamicUser,NeedDaemonReload",
 		  name);
 	/* Arguments may have newlines: what is above is found first. */
 	if (!rc)
@@ -166,6 +166,8 @@ bool smcp_unit_has_socket(struct smcp_unit *unit)
 	char name[sizeof(unit->name)];
 	size_t len = strlen(unit->name), tail_len = strlen(tail);
 
+	if (strstr(smcp_unit_get(unit, "TriggeredBy"), ".socket"))
+		return true;
 	if (len < tail_len || strcmp(unit->name + len - tail_len, tail) != 0)
 		return false;
 	strcpy(name, unit->name);

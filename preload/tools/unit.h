@@ -58,9 +58,10 @@ const char *smcp_unit_next(const struct smcp_unit *unit, const char *property,
 const char *smcp_unit_get(const struct smcp_unit *unit, const char *property);
 
 /*
- * smcp_unit_has_socket() - is the socket of the same name enabled?
+ * smcp_unit_has_socket() - does process 1 open sockets of the unit?
  *
- * TriggeredBy= names it if systemd has it loaded, which it need not have.
+ * TriggeredBy= names those that systemd has loaded, which the one of the same name
+ * need not be, though it is enabled.
  */
 bool smcp_unit_has_socket(struct smcp_unit *unit);
 

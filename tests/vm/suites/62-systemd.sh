@@ -208,6 +208,46 @@ said 0 "tt@3.service: enabled ($(path tt@.service)); PID * has loaded the librar
 	"an instance of it" --systemd status tt@3
 said 0 "tt@.service: disabled" "disable a template" --systemd disable tt@.service
 
+# Variables of files, as systemd reads them: one is in quotes and
+# one goes on in the next line.  --check of what runs has what systemd made of it.
+cat >/etc/default/files <<'END'
+# SMC_RULES=use tcp
+ ; SMC_RULES=use tcp
+LD_PRELOAD=/nosuch
+END
+cat >/etc/default/files2 <<END
+SMC_RULES="use tcp to 10.1.0.0/16;
+# in quotes
+use smc to 10.0.0.0/8"
+SMC_DENY = 10.2.0.0/16,10.3\\
+.0.0/16
+LD_PRELOAD=$other\\:$lib
+END
+vm_unit files.service ExecStart="/bin/sleep 1000" "Environment='SMC_RULES=use tcp'" \
+	EnvironmentFile=/etc/default/files 'EnvironmentFile=-/etc/default/files?'
+ctl daemon-reload
+said 0 "*unit     OK    files.service: LD_PRELOAD names the library
+*rules    OK    3: AF_INET mixed, AF_INET6 mixed
+result: smc" "--check reads the files of a unit" --check files.service
+ctl start files
+t_is "$(environ files SMC_DENY)" "10.2.0.0/16,10.3.0.0/16" "systemd reads them so"
+said 0 "*rules    OK    3: AF_INET mixed, AF_INET6 mixed
+result: smc" "--check of its process" --check files.service
+ctl stop files
+rm /etc/default/files2
+said 10 "*unit     FAIL  files.service: /etc/default/files sets LD_PRELOAD, without the library; cure: name the library there
+*" "--check of one that sets LD_PRELOAD" --check files.service
+rm /etc/default/files
+said 10 "*unit     WARN  files.service: EnvironmentFile=/etc/default/files: no such file
+*unit     FAIL  files.service: LD_PRELOAD is not set;*" "--check without its file" \
+	--check files.service
+vm_unit files.service ExecStart="/bin/sleep 1000" Group=daemon SystemCallFilter=~fcntl \
+	"Environment=LD_PRELOAD=$lib 'SMC_RULES=use tcp group daemon'"
+ctl daemon-reload
+said 10 "*unit     WARN  files.service: SystemCallFilter= does not allow *; cure: SystemCallFilter=fcntl
+*rules    FAIL  1: all-tcp for this program*" "--check knows the group and the sandbox" \
+	--check files.service
+
 # Warnings
 echo "LD_PRELOAD=$other" >/etc/default/warn
 vm_unit warn.socket '[Socket]' ListenStream=7777 \
@@ -217,8 +257,8 @@ vm_unit warn.service ExecStart="/bin/sleep 1000" SystemCallFilter=~fcntl \
 	"PassEnvironment=A LD_PRELOAD" UnsetEnvironment=LD_PRELOAD RootDirectory=/ \
 	ProtectHome=yes
 ctl daemon-reload
-said 0 "smc_run: warn.service: SystemCallFilter= does not allow * cure: SystemCallFilter=fcntl
-smc_run: warn.service: /etc/default/warn sets LD_PRELOAD, which counts instead: *
+said 0 "smc_run: warn.service: /etc/default/warn sets LD_PRELOAD, which counts instead: *
+smc_run: warn.service: SystemCallFilter= does not allow * cure: SystemCallFilter=fcntl
 smc_run: warn.service: PassEnvironment=LD_PRELOAD has no effect any more
 smc_run: warn.service: UnsetEnvironment= takes LD_PRELOAD away: *
 warn.service: enabled *" "warnings" --systemd enable warn
@@ -237,8 +277,6 @@ chmod 700 /root
 said 0 "*: its user cannot read /root/tree/preload/libsmc-preload.so*" \
 	"a library that its user cannot read" --systemd enable warn
 said 0 "*" "disable warn once more" --systemd disable warn
-run=("$VM_SMC_RUN")
-
 run=("$VM_SMC_RUN")
 ctl -q enable warn.socket
 said 11 "*unit     FAIL  warn.service: process 1 opens its sockets*result: unreachable (unit)" \
@@ -286,6 +324,8 @@ run=("$VM_SMC_RUN")
 
 # Refusals
 vm_unit static.service ExecStart="$SMC_BUILD_DIR/preload/tools/smc_run_core /bin/sleep 9"
+objcopy --add-section .go.buildinfo=/etc/hostname /bin/sleep /usr/local/bin/go-sleep
+vm_unit go.service ExecStart="/usr/local/bin/go-sleep 9"
 vm_unit setuid.service ExecStart="/usr/bin/passwd" User=nobody
 vm_unit root.service ExecStart="/usr/bin/passwd"
 vm_unit foreign.service ExecStart="/bin/sleep 9"
@@ -294,6 +334,8 @@ ln -s /dev/null "$vm_units/masked.service"
 ctl daemon-reload
 refused 11 "*static.service: not enabled: *: statically linked" "a static program" \
 	--systemd enable static
+refused 11 "*go.service: not enabled: *: a Go program, which makes system calls itself" \
+	"a Go program" --systemd enable go
 vm_unit both.service Type=oneshot ExecStart="/bin/sleep 1" \
 	ExecStart="$SMC_BUILD_DIR/preload/tools/smc_run_core /bin/sleep 1"
 ctl daemon-reload
