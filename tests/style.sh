@@ -39,6 +39,8 @@ no_licence() {
 	files | while read -r f; do
 		case $f in
 		LICENSES/* | *.md | *.json | *.patch | .git* | .clang-format | \
+			packaging/debian/changelog | packaging/debian/copyright | \
+			packaging/debian/source/format | \
 			tests/fuzz/corpus/*) continue ;;
 		esac
 		head -n 3 "$f" | grep -q 'SPDX-License-Identifier: \(MIT\|GPL-2.0-only\)' ||
@@ -52,4 +54,6 @@ t_is "$(mandoc -Tlint -W warning "${pages[@]}" 2>&1)" "" "man pages (mandoc)"
 t_is "$(man_version() { sed -n 's/^version=//p' smc_run; }; man_version)" \
 	"$(sed -n 's/^## \[\?\([0-9.]*\)\]\? .*/\1/p' CHANGELOG.md | head -n 1)" \
 	"the launcher's version is the newest of CHANGELOG.md"
+t_is "$(dpkg-parsechangelog -l packaging/debian/changelog -S Version)" \
+	"$(sed -n 's/^version=//p' smc_run)" "... and that of the packages"
 t_done
