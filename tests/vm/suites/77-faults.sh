@@ -27,6 +27,40 @@ fault() {
 	[ $rc = $expected ] || t_diag "$(cat "$T_TMP/said")"
 }
 
+shows_smcd() {
+	"$LAB_SMCCTL" conns | grep -q SMC-D
+}
+
+# A dump of smc_diag is in the middle of a connection whose handshake fails, as
+# the client resets it.  It shows the connection as it was.
+overtaken_dump() {
+	local clc_peer=$SMC_BUILD_DIR/tests/vm/clc_peer peer dumps asked=0 shown=0
+	# what a client of this kernel offers, for a peer to offer the same
+	timeout 10 "$clc_peer" server --net 1 --port 7003 --option \
+		--save "$T_TMP/proposal" --do wait,decline --timeout 5 -- \
+		"$VM_PROBE" client --host 10.88.1.2 --port 7003 --proto smc --bytes 1 \
+		>"$T_TMP/peer" 2>&1 || :
+	[ -s "$T_TMP/proposal" ] || t_diag "$(cat "$T_TMP/peer")"
+	vm_serve 7002 taskset -c 0 "$VM_PROBE" server --port 7002 --proto smc --bytes 1
+	taskset -c 1 "$SMC_SOURCE_DIR/tests/vm/diag_dumps.py" >"$T_TMP/dumps" &
+	dumps=$!
+	sleep 3
+	taskset -c 0 "$clc_peer" client --port 7002 --option --timeout 20 \
+		--do "file:$T_TMP/proposal,wait,sleep:2000,rst" >"$T_TMP/peer" 2>&1 &
+	peer=$!
+	t_check "a dump that is overtaken: the handshake is under way" \
+		vm_until 10 shows_smcd
+	echo 4000 >/sys/module/labprobe/parameters/dump_begins
+	wait $peer || t_diag "$(cat "$T_TMP/peer")"
+	sleep 4
+	t_is "$(cat /sys/module/labprobe/parameters/dump_begins)" 0 "... and shown"
+	kill "${vm_pids[-1]}" 2>/dev/null || :
+	kill $dumps
+	wait $dumps || :
+	read -r asked shown <"$T_TMP/dumps" || :
+	t_ok $((asked < 1 || shown < 1)) "... the dump ends"
+}
+
 splices=(splice_dontwait splice_timeout splice_signal splice_closed)
 # Each takes 3 seconds where it fails.
 [ "$LAB_SMC" = inet ] || splices=(splice_dontwait splice_signal)
@@ -73,6 +107,7 @@ if [ "$LAB_PROFILE" != debug ]; then
 				--do wait,sleep:1500,decline,sleep:2000 -- taskset -c 1
 		done
 		fault accept_asleep inet
+		[ "$LAB_BASE" = 6.1 ] || overtaken_dump
 	fi
 fi
 t_done
