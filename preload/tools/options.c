@@ -93,7 +93,8 @@ static int parse_mode(struct smcp_options *options, enum smcp_mode mode)
 	if (options->mode != SMCP_START && options->mode != mode)
 		return wrong(
 			"only one of --list-rules, --explain, --print-env, "
-			"--reason, --check and --systemd can be given");
+			"--reason, --check, --systemd and --bpf=VERB can be "
+			"given");
 	options->mode = mode;
 	return 0;
 }
@@ -119,6 +120,25 @@ static int parse_one(struct smcp_options *options, const char *arg)
 	}
 	if (value_of(arg, "--summary"))
 		return 0; /* smcp_options_page() */
+	if (!strcmp(arg, "--summary")) {
+		options->is_summary = true;
+		return 0;
+	}
+	if (!strcmp(arg, "--bpf")) {
+		options->is_bpf = true;
+		return 0;
+	}
+	value = value_of(arg, "--bpf");
+	if (value) {
+		options->bpf_verb = value;
+		return parse_mode(options, SMCP_BPF);
+	}
+	value = value_of(arg, "--bpf-for");
+	if (value) {
+		options->obstacle = value;
+		options->is_bpf = true;
+		return 0;
+	}
 	value = value_of(arg, "--systemd");
 	if (value) {
 		options->verb = value;

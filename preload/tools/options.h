@@ -14,6 +14,7 @@ enum smcp_mode {
 	SMCP_REASON,
 	SMCP_SYSTEMD,
 	SMCP_CHECK, /* smc_run_diag's */
+	SMCP_BPF, /* smc_run_bpf's */
 };
 
 enum smcp_repeated { SMCP_DENY, SMCP_RULE, SMCP_ALLOW, SMCP_N_REPEATED };
@@ -38,6 +39,10 @@ struct smcp_options {
 	const char *given; /* letters of short options, if that matters */
 	const char *peer; /* that of --peer=VALUE, or NULL */
 	bool is_json;
+	bool is_summary;
+	bool is_bpf; /* --bpf */
+	const char *bpf_verb; /* that of --bpf=VERB, or NULL */
+	const char *obstacle; /* why the library cannot be used, or NULL */
 	char **rest; /* COMMAND, or what a query is about; ends with NULL */
 };
 

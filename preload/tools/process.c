@@ -2,11 +2,32 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "process.h"
+
+int smcp_process_execute(char **command)
+{
+	int err;
+
+	execvp(command[0], command);
+	err = errno;
+	dprintf(STDERR_FILENO, "smc_run: %s: %s\n", command[0],
+		err == ENOENT || err == ENOTDIR ? "not found" : strerror(err));
+	switch (err) {
+	case ENOENT:
+	case ENOTDIR:
+	case ELOOP:
+	case ENAMETOOLONG:
+		return 127;
+	default:
+		return 126;
+	}
+}
 
 static void execute(char *const *argv, bool shows_errors, int out)
 {

@@ -6,6 +6,14 @@
 #include <stddef.h>
 
 /*
+ * smcp_process_execute() - become COMMAND
+ * @command: its name, found in PATH, and its arguments
+ *
+ * Return: only if it cannot be executed, which was printed: the exit status.
+ */
+int smcp_process_execute(char **command);
+
+/*
  * smcp_process_read() - run a program to its end and read what it prints
  * @argv: found in PATH; no shell sees it.  What it does is not for SMC.
  * @shows_errors: its stderr is ours, not /dev/null

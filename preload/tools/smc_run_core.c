@@ -25,10 +25,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bpf_side.h"
 #include "conf.h"
 #include "list.h"
 #include "options.h"
 #include "preload_list.h"
+#include "process.h"
 #include "query.h"
 #include "smc_uapi.h"
 #include "summary.h"
@@ -56,19 +58,14 @@ __attribute__((format(printf, 1, 2))) static void on_tcp(const char *format,
 }
 
 /*
- * Report what stands between library and target, and fill in the name for
- * LD_PRELOAD.  Return: is there one?
+ * Report what stands between library and target, and name the library in LD_PRELOAD
+ * if the loader can make anything of it.
  */
-static bool preflight(const char *self, const struct smcp_target *target,
-		      char ret_name[PATH_MAX])
+static void preload(const struct smcp_reach *reach, bool is_usable)
 {
-	struct smcp_reach reach;
-	bool is_usable = smcp_target_reach(self, target, &reach);
-
-	if (reach.obstacle)
-		on_tcp("%s", reach.text);
-	strcpy(ret_name, reach.name);
-	return is_usable;
+	if (reach->obstacle)
+		on_tcp("%s", reach->text);
+	smcp_preload_set(is_usable ? reach->name : NULL);
 }
 
 static bool has_net_admin(void)
@@ -179,13 +176,26 @@ static int export_list(const struct smcp_options *options,
 		       const struct smcp_run_list *list)
 {
 	const char *names = list->loader.parser.names.start;
-	int rc = smcp_options_export(options);
+	int rc;
+
+	if (!list->options)
+		return 0; /* there was nothing to load */
+	rc = smcp_options_export(options);
 
 	if (!rc && names && setenv("SMC_NAMES", names, 1))
 		rc = -ENOMEM;
 	if (!names)
 		unsetenv("SMC_NAMES");
 	return rc;
+}
+
+/* Return: the exit status for an error that was printed, but for -ENOMEM. */
+static int failed(int rc)
+{
+	if (rc != -ENOMEM)
+		return 1;
+	dprintf(STDERR_FILENO, "smc_run: %s\n", strerror(ENOMEM));
+	return 125;
 }
 
 /* Return: is anything wrong with the list? */
@@ -245,48 +255,63 @@ static int explain(const struct smcp_options *options,
 	return smcp_query_explain(list, role, words[at], &subject);
 }
 
+/* The BPF side was asked for, or reaches COMMAND where the library does not. */
+static int start_bpf(char **argv, const char *obstacle)
+{
+	int rc = smcp_bpf_execute(argv, obstacle);
+
+	if (!obstacle)
+		dprintf(STDERR_FILENO,
+			"smc_run: smc_run_bpf, which --bpf needs: %s\n",
+			rc == -ENOENT ? "not built or installed"
+				      : strerror(-rc));
+	return 125;
+}
+
 /* COMMAND was not started if this returns. */
-static int start(const char *self, char **command,
-		 const struct smcp_run_list *list)
+static int start(char **argv, const struct smcp_options *options,
+		 const struct smcp_run_list *list, bool is_bad)
 {
 	static struct smcp_target target;
-	char name[PATH_MAX];
-	int err;
+	static struct smcp_reach reach;
+	char **command = options->rest;
+	bool is_found, is_usable = false;
+	int rc;
 
-	if (smcp_target_find(command[0], target.path)) {
+	is_found = smcp_target_find(command[0], target.path);
+	if (is_found) {
 		smcp_target_inspect(&target);
-		smcp_preload_set(preflight(self, &target, name) ? name : NULL);
+		is_usable = smcp_target_reach(argv[0], &target, &reach);
+		if (reach.obstacle && !is_bad && smcp_bpf_is_for(&reach))
+			(void)start_bpf(argv, reach.text);
 	}
+	rc = export_list(options, list);
+	if (rc)
+		return failed(rc);
+	if (is_found)
+		preload(&reach, is_usable);
 	if (is_strict)
 		check_kernel(list);
 	if (is_refused)
 		return 125;
-	execvp(command[0], command);
-	err = errno;
-	dprintf(STDERR_FILENO, "smc_run: %s: %s\n", command[0],
-		err == ENOENT || err == ENOTDIR ? "not found" : strerror(err));
-	switch (err) {
-	case ENOENT:
-	case ENOTDIR:
-	case ELOOP:
-	case ENAMETOOLONG:
-		return 127;
-	default:
-		return 126;
-	}
+	return smcp_process_execute(command);
 }
 
 /* What LD_PRELOAD is to be for a program that is not known yet */
-static int print_env(const char *self)
+static int print_env(const char *self, const struct smcp_options *options,
+		     const struct smcp_run_list *list)
 {
 	static struct smcp_target target;
-	char name[PATH_MAX];
+	static struct smcp_reach reach;
+	int rc = export_list(options, list);
 
-	smcp_preload_set(preflight(self, &target, name) ? name : NULL);
+	if (rc)
+		return failed(rc);
+	preload(&reach, smcp_target_reach(self, &target, &reach));
 	return smcp_query_print_env();
 }
 
-static int run(const char *self, const struct smcp_options *options,
+static int run(char **argv, const struct smcp_options *options,
 	       const struct smcp_run_list *list)
 {
 	bool is_bad;
@@ -308,8 +333,8 @@ static int run(const char *self, const struct smcp_options *options,
 	check_size("SMC_SNDBUF", "wmem");
 	check_family();
 	return options->mode == SMCP_PRINT_ENV
-		       ? print_env(self)
-		       : start(self, options->rest, list);
+		       ? print_env(argv[0], options, list)
+		       : start(argv, options, list, is_bad);
 }
 
 /* Are there the arguments that the mode needs? */
@@ -356,15 +381,12 @@ int main(int argc, char **argv)
 	rc = smcp_options_parse(argv, &options);
 	if (!rc)
 		rc = check_rest(&options);
+	if (!rc && options.mode == SMCP_START &&
+	    (options.is_bpf || smcp_bpf_is_wanted()))
+		return not_started(argv, start_bpf(argv, NULL));
 	if (!rc && !smcp_run_list_is_empty(&options)) {
 		list.shows_all = options.mode == SMCP_LIST_RULES;
 		rc = smcp_run_list_load(&list, &options);
-		if (!rc && !list.has_typed_error)
-			rc = export_list(&options, &list);
 	}
-	if (rc == -ENOMEM) {
-		dprintf(STDERR_FILENO, "smc_run: %s\n", strerror(ENOMEM));
-		return not_started(argv, 125);
-	}
-	return not_started(argv, rc ? 1 : run(argv[0], &options, &list));
+	return not_started(argv, rc ? failed(rc) : run(argv, &options, &list));
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bpf_side.h"
 #include "check.h"
 #include "report.h"
 #include "systemd.h"
@@ -143,6 +144,30 @@ static int check_or_enable(char **argv)
 	return smcp_check(argv[0], &options, &list);
 }
 
+/* The BPF side counts by itself. */
+static int summarize(char **argv)
+{
+	static const struct smcp_summarized library = {
+		.companion = "smc_run_core",
+		.has_options = true,
+	};
+	static struct smcp_target target;
+	static struct smcp_reach reach;
+	char **command = argv;
+
+	while (strcmp(*command, "--") != 0)
+		command++;
+	if (smcp_bpf_is_wanted())
+		(void)smcp_bpf_execute(argv, NULL);
+	else if (smcp_target_find(command[1], target.path)) {
+		smcp_target_inspect(&target);
+		(void)smcp_target_reach(argv[0], &target, &reach);
+		if (smcp_bpf_is_for(&reach))
+			(void)smcp_bpf_execute(argv, reach.text);
+	}
+	return smcp_summarize(argv, &library);
+}
+
 int main(int argc, char **argv)
 {
 	int i, rc;
@@ -155,5 +180,5 @@ int main(int argc, char **argv)
 	rc = check_summary(argv);
 	if (rc < 0)
 		return report(argc, argv);
-	return rc ?: smcp_summarize(argv);
+	return rc ?: summarize(argv);
 }

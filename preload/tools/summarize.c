@@ -426,8 +426,9 @@ static void core_failed(int err)
 	dprintf(STDERR_FILENO, "smc_run: %s: %s\n", core_path, strerror(err));
 }
 
-/* @argv as for smc_run_core, which is beside this program; NULL without memory */
-static char **core_arguments(char **argv, int fd)
+/* What starts COMMAND is beside this program; NULL without memory */
+static char **core_arguments(char **argv, const struct smcp_summarized *how,
+			     int fd)
 {
 	const char *slash = strrchr(argv[0], '/');
 	char **args, *path, *option;
@@ -437,15 +438,15 @@ static char **core_arguments(char **argv, int fd)
 		n++;
 	args = calloc((size_t)n + 2, sizeof(*args));
 	if (!args ||
-	    asprintf(&path, "%.*ssmc_run_core",
-		     slash ? (int)(slash - argv[0]) + 1 : 0, argv[0]) < 0 ||
+	    asprintf(&path, "%.*s%s", slash ? (int)(slash - argv[0]) + 1 : 0,
+		     argv[0], how->companion) < 0 ||
 	    asprintf(&option, "--summary=%d", fd) < 0)
 		return NULL;
 	n = 0;
 	args[n++] = path;
 	args[n++] = option;
 	for (i = 1; strcmp(argv[i], "--") != 0; i++)
-		if (strcmp(argv[i], "--summary") != 0)
+		if (how->has_options && strcmp(argv[i], "--summary") != 0)
 			args[n++] = argv[i];
 	while (argv[i])
 		args[n++] = argv[i++];
@@ -474,7 +475,7 @@ static int cannot(int err)
 	return 125;
 }
 
-int smcp_summarize(char **argv)
+int smcp_summarize(char **argv, const struct smcp_summarized *how)
 {
 	static struct numbers before, after;
 	static struct text text;
@@ -485,7 +486,7 @@ int smcp_summarize(char **argv)
 
 	if (fd < 0)
 		return cannot(-fd);
-	args = core_arguments(argv, fd);
+	args = core_arguments(argv, how, fd);
 	if (!args)
 		return cannot(ENOMEM);
 	read_numbers(&before);
@@ -493,6 +494,8 @@ int smcp_summarize(char **argv)
 	if (rc)
 		return cannot(-rc);
 	if (has_stderr && !get(&page->is_not_started)) {
+		if (how->fill)
+			how->fill(page);
 		add_sockets(&text);
 		read_numbers(&after);
 		add_smc(&text, &before, &after);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SMCB_KERNEL_H
+#define SMCB_KERNEL_H
+
+#include "cgroup.h"
+#include "scope.h"
+#include "table.h"
+
+/* The program in the kernel; goes with the process, unless pinned. */
+struct smcb_kernel;
+
+/*
+ * smcb_kernel_load() - bring the program into the kernel, without effect yet
+ * @table: the rules
+ * @ret_error: why not, for people: no line of its own, as "needs root"
+ *
+ * Return: it; or NULL.
+ */
+struct smcb_kernel *smcb_kernel_load(const struct smcb_table *table,
+				     char ret_error[SMCB_ERROR]);
+
+/* smcb_kernel_add_cgroup() - a cgroup is in scope.  Return: 0; -errno. */
+int smcb_kernel_add_cgroup(struct smcb_kernel *kernel,
+			   const struct smcb_cgroup *cgroup);
+
+/*
+ * smcb_kernel_attach() - from now on sockets in scope are judged
+ * @ret_error: as of smcb_kernel_load()
+ *
+ * Return: 0; -errno.
+ */
+int smcb_kernel_attach(struct smcb_kernel *kernel, char ret_error[SMCB_ERROR]);
+
+/*
+ * smcb_kernel_link() - the descriptor that keeps it attached
+ *
+ * Whoever has it can close all others.
+ */
+int smcb_kernel_link(const struct smcb_kernel *kernel);
+
+/* smcb_kernel_counts(), smcb_kernel_entries() - what it counts, as it goes on; good
+ * without any descriptor
+ */
+const struct smcb_counts *smcb_kernel_counts(const struct smcb_kernel *kernel);
+const struct smcb_entry *smcb_kernel_entries(const struct smcb_kernel *kernel);
+
+#endif

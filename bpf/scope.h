@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+#ifndef SMCB_SCOPE_H
+#define SMCB_SCOPE_H
+
+/*
+ * What the program in the kernel and its loader agree on: who is in scope, and the
+ * rules as far as they are known when a socket is made.  Fixed sizes; the same for
+ * all word sizes.
+ */
+#include <linux/types.h>
+
+#define SMCB_NAME 64 /* of a program, with a NUL */
+#define SMCB_WORDS (SMCB_NAME / 8)
+#define SMCB_PLACE 56
+#define SMCB_ENTRIES 256
+#define SMCB_LEVELS 8
+#define SMCB_SCOPES 1024 /* of each kind */
+
+/* Kinds of scope that are in use; a socket is in scope by any of them. */
+enum smcb_kind {
+	SMCB_CGROUP = 1 << 0,
+	SMCB_PROCESS = 1 << 1,
+	SMCB_NETNS = 1 << 2,
+	SMCB_USER = 1 << 3,
+	SMCB_PROGRAM = 1 << 4,
+};
+
+struct smcb_config {
+	__u32 kinds; /* enum smcb_kind, or-ed */
+	__u32 needs_name; /* the rules ask for programs */
+	__u32 n_levels;
+	/* How deep in the tree cgroups in scope are, each depth once */
+	__u32 levels[SMCB_LEVELS];
+};
+
+/* What matches, and what follows.  All that is asked for has to match. */
+enum smcb_flag {
+	SMCB_HAS_PROGRAM = 1 << 0,
+	SMCB_HAS_USER = 1 << 1,
+	SMCB_HAS_GROUP = 1 << 2,
+	SMCB_SKIP = 1 << 3, /* no verdict: go on at .next */
+	SMCB_PARTIAL = 1 << 4, /* for some of the process's sockets only */
+};
+
+enum smcb_outcome {
+	SMCB_TCP = 1 << 0,
+	SMCB_SMC = 1 << 1,
+};
+
+enum smcb_family {
+	SMCB_INET = 1 << 0,
+	SMCB_INET6 = 1 << 1,
+};
+
+/* Text is compared as words, where the mask has bits. */
+struct smcb_pattern {
+	__u64 text[SMCB_WORDS];
+	__u64 mask[SMCB_WORDS];
+};
+
+/* The table is read from its first entry on; the last one always matches. */
+struct smcb_entry {
+	struct smcb_pattern program;
+	__u64 count; /* sockets it made TCP */
+	__u32 user;
+	__u32 group;
+	__u16 next;
+	__u8 flags;
+	__u8 outcome;
+	__u8 families;
+	__u8 pad[3];
+	char place[SMCB_PLACE]; /* as in "TCP by PLACE"; not the kernel's */
+};
+
+/* TCP sockets that were in scope, and what of them is not for rules to count */
+struct smcb_counts {
+	__u64 sockets;
+	__u64 smc;
+	__u64 mixed; /* TCP: rules would decide by address */
+	__u64 absent; /* TCP: the kernel has no SMC */
+};
+
+/* A cgroup, program, user or network namespace in scope: its name for people */
+struct smcb_label {
+	char text[256];
+};
+
+#endif

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * The kernel asks update_socket_protocol() for the protocol of each socket that
+ * socket(2) is to make.  For TCP sockets of who is in scope the answer is
+ * IPPROTO_SMC, if the rules say so and the kernel has it; else it stays what it
+ * was.  Nothing here can make socket(2) fail that would not have failed.
+ */
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "scope.h"
+
+#define AF_INET 2
+#define AF_INET6 10
+#define SOCK_STREAM 1
+#define SOCK_TYPE_MASK 0xf
+#define SOCK_FLAGS (04000 | 02000000) /* SOCK_NONBLOCK, SOCK_CLOEXEC */
+#define IPPROTO_TCP 6
+#define IPPROTO_SMC 256
+#define CLONE_THREAD 0x00010000
+
+/* More protocols of SOCK_STREAM there are not: TCP, SMC, MPTCP, SCTP. */
+#define MAX_PROTOCOLS 8
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+/*
+ * As much of the kernel's structures as is looked at; where it is in them, the
+ * running kernel tells.
+ */
+#pragma clang attribute push(__attribute__((preserve_access_index)), \
+			     apply_to = record)
+
+struct list_head {
+	struct list_head *next;
+};
+
+struct inet_protosw {
+	struct list_head list;
+	unsigned short protocol;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
+struct file {
+	struct path f_path;
+};
+
+struct mm_struct {
+	struct file *exe_file;
+};
+
+typedef struct {
+	unsigned int val;
+} kuid_t;
+
+typedef struct {
+	unsigned int val;
+} kgid_t;
+
+struct cred {
+	kuid_t euid;
+	kgid_t egid;
+};
+
+struct net {
+	__u64 net_cookie;
+};
+
+struct nsproxy {
+	struct net *net_ns;
+};
+
+struct task_struct {
+	struct mm_struct *mm;
+	struct task_struct *group_leader;
+	const struct cred *cred;
+	struct nsproxy *nsproxy;
+};
+
+#pragma clang attribute pop
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smcb_config);
+} config SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct smcb_counts);
+} counts SEC(".maps");
+
+/* Rules are replaced as a whole: a socket is judged by the old or the new ones. */
+struct rules {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SMCB_ENTRIES);
+	__type(key, __u32);
+	__type(value, struct smcb_entry);
+} first_rules SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct rules);
+} rules SEC(".maps") = {
+	.values = {&first_rules},
+};
+
+/* Ids, which the kernel never gives a second time */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SMCB_SCOPES);
+	__type(key, __u64);
+	__type(value, struct smcb_label);
+} cgroups SEC(".maps"), netnses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SMCB_SCOPES);
+	__type(key, __u32);
+	__type(value, struct smcb_label);
+} users SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SMCB_SCOPES);
+	__type(key, __u64[SMCB_WORDS]);
+	__type(value, struct smcb_label);
+} programs SEC(".maps");
+
+/* Processes, and what they start: goes with them, unlike a number. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u32);
+} processes SEC(".maps");
+
+/* Protocols by type of socket, of net/ipv4/af_inet.c and net/ipv6/af_inet6.c */
+extern const void inetsw __ksym __weak;
+extern const void inetsw6 __ksym __weak;
+
+/* Would the kernel know IPPROTO_SMC?  It is not asked to load a module. */
+static bool has_smc(int family)
+{
+	const struct list_head *head, *at;
+	const struct inet_protosw *of;
+	int i;
+
+	head = family == AF_INET ? (const struct list_head *)&inetsw
+				 : (const struct list_head *)&inetsw6;
+	if (!head)
+		return false;
+	/* An element is two pointers, whatever is declared here. */
+	head = (const void *)head + SOCK_STREAM * 2 * sizeof(void *);
+	at = BPF_CORE_READ(head, next);
+	for (i = 0; i < MAX_PROTOCOLS && at && at != head; i++) {
+		of = (const struct inet_protosw *)at;
+		if (BPF_CORE_READ(of, protocol) == IPPROTO_SMC)
+			return true;
+		at = BPF_CORE_READ(at, next);
+	}
+	return false;
+}
+
+/* The file name of the program, cut to what fits */
+static void read_name(const struct task_struct *task, __u64 name[SMCB_WORDS])
+{
+	const unsigned char *from;
+
+	/* A pointer that is NULL gives NULL. */
+	from = task->mm->exe_file->f_path.dentry->d_name.name;
+	bpf_probe_read_kernel_str(name, SMCB_NAME, from);
+}
+
+static bool is_cgroup_in_scope(const struct smcb_config *is)
+{
+	__u32 i;
+	__u64 id;
+
+	for (i = 0; i < SMCB_LEVELS && i < is->n_levels; i++) {
+		id = bpf_get_current_ancestor_cgroup_id((int)is->levels[i]);
+		if (id && bpf_map_lookup_elem(&cgroups, &id))
+			return true;
+	}
+	return false;
+}
+
+static bool is_in_scope(const struct smcb_config *is, struct task_struct *task,
+			const __u64 name[SMCB_WORDS])
+{
+	__u64 cookie;
+	__u32 user;
+
+	if (is->kinds & SMCB_CGROUP && is_cgroup_in_scope(is))
+		return true;
+	if (is->kinds & SMCB_PROCESS &&
+	    bpf_task_storage_get(&processes, task->group_leader, NULL, 0))
+		return true;
+	if (is->kinds & SMCB_NETNS) {
+		cookie = task->nsproxy->net_ns->net_cookie;
+		if (bpf_map_lookup_elem(&netnses, &cookie))
+			return true;
+	}
+	if (is->kinds & SMCB_USER) {
+		user = task->cred->euid.val;
+		if (bpf_map_lookup_elem(&users, &user))
+			return true;
+	}
+	return is->kinds & SMCB_PROGRAM && bpf_map_lookup_elem(&programs, name);
+}
+
+/* One socket before the table */
+struct hearing {
+	__u64 name[SMCB_WORDS];
+	__u32 user;
+	__u32 group;
+	__u32 family; /* enum smcb_family */
+	__u32 outcomes; /* enum smcb_outcome, or-ed */
+	__u32 next; /* entries before it do not count */
+	__u32 tcp_by; /* the first entry for TCP */
+};
+
+static bool is_named(const struct smcb_pattern *pattern,
+		     const __u64 name[SMCB_WORDS])
+{
+	int i;
+
+	for (i = 0; i < SMCB_WORDS; i++)
+		if ((name[i] & pattern->mask[i]) != pattern->text[i])
+			return false;
+	return true;
+}
+
+static struct smcb_entry *get_entry(__u32 i)
+{
+	__u32 first = 0;
+	void *table = bpf_map_lookup_elem(&rules, &first);
+
+	return table ? bpf_map_lookup_elem(table, &i) : NULL;
+}
+
+/* Of bpf_loop(): 1 ends it. */
+static long hear(__u32 i, void *arg)
+{
+	struct hearing *of = arg;
+	const struct smcb_entry *entry;
+
+	if (i < of->next)
+		return 0;
+	entry = get_entry(i);
+	if (!entry)
+		return 1;
+	if (!(entry->families & of->family) ||
+	    (entry->flags & SMCB_HAS_USER && entry->user != of->user) ||
+	    (entry->flags & SMCB_HAS_GROUP && entry->group != of->group) ||
+	    (entry->flags & SMCB_HAS_PROGRAM &&
+	     !is_named(&entry->program, of->name)))
+		return 0;
+	if (entry->flags & SMCB_SKIP) {
+		of->next = entry->next;
+		return 0;
+	}
+	if (entry->outcome == SMCB_TCP && !(of->outcomes & SMCB_TCP))
+		of->tcp_by = i;
+	of->outcomes |= entry->outcome;
+	return !(entry->flags & SMCB_PARTIAL);
+}
+
+/* What does not depend on an address decides; where it would, it is TCP. */
+static bool is_for_smc(struct hearing *of, struct smcb_counts *count)
+{
+	struct smcb_entry *entry;
+
+	bpf_loop(SMCB_ENTRIES, hear, of, 0);
+	switch (of->outcomes) {
+	case SMCB_SMC:
+		return true;
+	case SMCB_TCP:
+		entry = get_entry(of->tcp_by);
+		if (entry)
+			__sync_fetch_and_add(&entry->count, 1);
+		return false;
+	default:
+		__sync_fetch_and_add(&count->mixed, 1);
+		return false;
+	}
+}
+
+/* Return: the protocol that the socket is to have; 0: what was asked for. */
+SEC("fmod_ret/update_socket_protocol")
+int BPF_PROG(choose_protocol, int family, int type, int protocol)
+{
+	struct hearing of = {};
+	struct smcb_counts *count;
+	struct smcb_config *is;
+	struct task_struct *task;
+	__u32 first = 0;
+
+	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	if ((type & ~SOCK_FLAGS) != SOCK_STREAM ||
+	    (protocol && protocol != IPPROTO_TCP))
+		return 0;
+	is = bpf_map_lookup_elem(&config, &first);
+	count = bpf_map_lookup_elem(&counts, &first);
+	if (!is || !count)
+		return 0;
+	task = bpf_get_current_task_btf();
+	if (is->kinds & SMCB_PROGRAM)
+		read_name(task, of.name);
+	if (!is_in_scope(is, task, of.name))
+		return 0;
+
+	__sync_fetch_and_add(&count->sockets, 1);
+	if (is->needs_name && !(is->kinds & SMCB_PROGRAM))
+		read_name(task, of.name);
+	of.user = task->cred->euid.val;
+	of.group = task->cred->egid.val;
+	of.family = family == AF_INET ? SMCB_INET : SMCB_INET6;
+	if (!is_for_smc(&of, count))
+		return 0;
+	if (!has_smc(family)) {
+		__sync_fetch_and_add(&count->absent, 1);
+		return 0;
+	}
+	__sync_fetch_and_add(&count->smc, 1);
+	return IPPROTO_SMC;
+}
+
+/* A new process is in scope as who made it is.  Attached only if any can be. */
+SEC("tp_btf/task_newtask")
+int BPF_PROG(inherit, struct task_struct *task, __u64 clone_flags)
+{
+	struct task_struct *parent = bpf_get_current_task_btf();
+
+	if (clone_flags & CLONE_THREAD)
+		return 0;
+	if (bpf_task_storage_get(&processes, parent->group_leader, NULL, 0))
+		bpf_task_storage_get(&processes, task, NULL,
+				     BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return 0;
+}

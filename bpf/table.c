@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "conf.h"
+#include "table.h"
+
+static int refuse(struct smcb_refusal *refusal, int rule, const char *text)
+{
+	refusal->rule = rule;
+	snprintf(refusal->text, sizeof(refusal->text), "%s", text);
+	return -EINVAL;
+}
+
+int smcb_name(const char *name, size_t size, __u64 ret_name[SMCB_WORDS])
+{
+	/* What is longer is cut in the kernel, and must not look like this. */
+	if (size > SMCB_NAME - 2)
+		return -ENAMETOOLONG;
+	memset(ret_name, 0, SMCB_NAME);
+	memcpy(ret_name, name, size);
+	return 0;
+}
+
+/* A word with nothing special in it, but for a star at its end */
+static int make_pattern(const struct smcp_text *word,
+			struct smcb_pattern *pattern, int rule,
+			struct smcb_refusal *refusal)
+{
+	bool is_start = word->size && word->start[word->size - 1] == '*';
+	size_t size = word->size - is_start, i;
+
+	for (i = 0; i < size; i++) {
+		if (word->start[i] == '/')
+			return refuse(refusal, rule,
+				      "--bpf does not know the directory of a "
+				      "program (write its name)");
+		if (strchr("*?[]\\", word->start[i]))
+			return refuse(refusal, rule,
+				      "--bpf knows '*' at the end of a "
+				      "program's name alone");
+	}
+	if (smcb_name(word->start, size, pattern->text))
+		return refuse(refusal, rule,
+			      "--bpf does not know so long a name of a "
+			      "program");
+	memset(pattern->mask, 0, sizeof(pattern->mask));
+	memset(pattern->mask, 0xff, is_start ? size : SMCB_NAME);
+	return 0;
+}
+
+/* As smcp_rules does it: a socket of AF_INET6 has v4-mapped peers, too. */
+static bool has_ipv4(const struct smcp_list *list,
+		     const struct smcp_range *range)
+{
+	const struct smcp_endpoint *endpoint = &list->endpoints[range->first];
+	unsigned int i;
+
+	for (i = 0; i < range->count; i++)
+		if (endpoint[i].host == SMCP_HOST_ANY ||
+		    endpoint[i].prefix.addr.is_ipv4)
+			return true;
+	return !range->count;
+}
+
+static bool is_partial(const struct smcp_rule *rule)
+{
+	return rule->roles != SMCP_BOTH || rule->to.count || rule->on.count;
+}
+
+/* What is printed behind "TCP by ": of a path the end tells most. */
+static void write_place(const struct smcp_rule *rule, char place[SMCB_PLACE])
+{
+	static const char head[] = "rule ";
+	size_t room = SMCB_PLACE - sizeof(head);
+	char text[SMCP_MAX_LINE + 32];
+	size_t size;
+
+	if (rule->name.size)
+		snprintf(text, sizeof(text), "%.*s", (int)rule->name.size,
+			 rule->name.start);
+	else
+		snprintf(text, sizeof(text), "%s:%u", rule->origin, rule->line);
+	size = strlen(text);
+	snprintf(place, SMCB_PLACE, "%s%s", head,
+		 text + (size > room ? size - room : 0));
+}
+
+static struct smcb_entry *add(struct smcb_table *table, int rule)
+{
+	struct smcb_entry *entry = &table->entries[table->n];
+
+	/* The last one is for the default. */
+	if (table->n == SMCB_ENTRIES - 1 && rule >= 0)
+		return NULL;
+	memset(entry, 0, sizeof(*entry));
+	table->rules[table->n++] = rule;
+	return entry;
+}
+
+static int too_many(struct smcb_refusal *refusal, int rule)
+{
+	return refuse(refusal, rule,
+		      "--bpf has no room for so many programs, users and "
+		      "groups");
+}
+
+/* Programs the rule is not for: past it */
+static int add_exceptions(struct smcb_table *table,
+			  const struct smcp_list *list, int at,
+			  struct smcb_refusal *refusal)
+{
+	const struct smcp_rule *rule = &list->rules[at];
+	struct smcb_entry *entry;
+	unsigned int i;
+
+	for (i = 0; i < rule->progs.count; i++) {
+		entry = add(table, at);
+		if (!entry)
+			return too_many(refusal, at);
+		entry->flags = SMCB_SKIP | SMCB_HAS_PROGRAM;
+		entry->families = SMCB_INET | SMCB_INET6;
+		if (make_pattern(&list->words[rule->progs.first + i],
+				 &entry->program, at, refusal))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* An entry for each program, user and group that it is for. */
+static int add_product(struct smcb_table *table, const struct smcp_list *list,
+		       int at, const struct smcb_entry *model,
+		       struct smcb_refusal *refusal)
+{
+	const struct smcp_rule *rule = &list->rules[at];
+	unsigned int n_progs = rule->prog_is_not ? 0 : rule->progs.count;
+	struct smcb_entry *entry;
+	unsigned int i, j, k;
+
+	for (i = 0; i < n_progs || !i; i++)
+		for (j = 0; j < rule->users.count || !j; j++)
+			for (k = 0; k < rule->groups.count || !k; k++) {
+				entry = add(table, at);
+				if (!entry)
+					return too_many(refusal, at);
+				*entry = *model;
+				if (n_progs)
+					entry->flags |= SMCB_HAS_PROGRAM;
+				if (rule->users.count) {
+					entry->flags |= SMCB_HAS_USER;
+					entry->user =
+						list->ids[rule->users.first + j]
+							.number;
+				}
+				if (rule->groups.count) {
+					entry->flags |= SMCB_HAS_GROUP;
+					entry->group =
+						list->ids[rule->groups.first +
+							  k]
+							.number;
+				}
+				if (n_progs &&
+				    make_pattern(
+					    &list->words[rule->progs.first + i],
+					    &entry->program, at, refusal))
+					return -EINVAL;
+			}
+	return 0;
+}
+
+static int add_rule(struct smcb_table *table, const struct smcp_list *list,
+		    int at, struct smcb_refusal *refusal)
+{
+	const struct smcp_rule *rule = &list->rules[at];
+	struct smcb_entry model = {.families = SMCB_INET6};
+	unsigned int first = table->n;
+	int rc = 0;
+
+	if (rule->verdict == SMCP_REQUIRE)
+		return refuse(refusal, at,
+			      "--bpf cannot hold 'require', which needs a look "
+			      "at each connect()");
+	model.outcome = rule->verdict == SMCP_TCP ? SMCB_TCP : SMCB_SMC;
+	model.flags = is_partial(rule) ? SMCB_PARTIAL : 0;
+	if (has_ipv4(list, &rule->to) && has_ipv4(list, &rule->on))
+		model.families |= SMCB_INET;
+	write_place(rule, model.place);
+	table->needs_name |= rule->progs.count > 0;
+	if (rule->prog_is_not)
+		rc = add_exceptions(table, list, at, refusal);
+	if (!rc)
+		rc = add_product(table, list, at, &model, refusal);
+	for (; first < table->n; first++)
+		if (table->entries[first].flags & SMCB_SKIP)
+			table->entries[first].next = (__u16)table->n;
+	return rc;
+}
+
+int smcb_table_make(const struct smcp_list *list, struct smcb_table *ret_table,
+		    struct smcb_refusal *ret_refusal)
+{
+	struct smcb_entry *entry;
+	unsigned int i;
+	int rc;
+
+	ret_table->n = 0;
+	ret_table->needs_name = false;
+	for (i = 0; i < list->n_rules; i++) {
+		rc = add_rule(ret_table, list, (int)i, ret_refusal);
+		if (rc)
+			return rc;
+	}
+	entry = add(ret_table, -1);
+	entry->families = SMCB_INET | SMCB_INET6;
+	entry->outcome = list->otherwise == SMCP_TCP ? SMCB_TCP : SMCB_SMC;
+	strcpy(entry->place, "default");
+	return 0;
+}
+
+/* Is there no process that both are for?  Not sure of names with stars. */
+static bool are_apart(const struct smcb_entry *a, const struct smcb_entry *b)
+{
+	unsigned int both = a->flags & b->flags, i;
+
+	if (!(a->families & b->families))
+		return true;
+	if ((both & SMCB_HAS_USER && a->user != b->user) ||
+	    (both & SMCB_HAS_GROUP && a->group != b->group))
+		return true;
+	if (!(both & SMCB_HAS_PROGRAM))
+		return false;
+	for (i = 0; i < SMCB_WORDS; i++)
+		if ((a->program.text[i] ^ b->program.text[i]) &
+		    a->program.mask[i] & b->program.mask[i])
+			return true;
+	return false;
+}
+
+/* Is @b for each process that @a is for? */
+static bool is_covered(const struct smcb_entry *a, const struct smcb_entry *b)
+{
+	unsigned int asked =
+		b->flags & (SMCB_HAS_PROGRAM | SMCB_HAS_USER | SMCB_HAS_GROUP);
+
+	if (a->families & ~b->families || asked & ~a->flags ||
+	    (asked & SMCB_HAS_USER && a->user != b->user) ||
+	    (asked & SMCB_HAS_GROUP && a->group != b->group))
+		return false;
+	return !(asked & SMCB_HAS_PROGRAM) ||
+	       !memcmp(&a->program, &b->program, sizeof(a->program));
+}
+
+/* Can what @at is for but in part come to another outcome further on? */
+static bool is_cause(const struct smcb_table *table, unsigned int at)
+{
+	const struct smcb_entry *entry = &table->entries[at], *other;
+	int with_exceptions = -1;
+	unsigned int i;
+
+	for (i = at + 1; i < table->n; i++) {
+		other = &table->entries[i];
+		if (other->flags & SMCB_SKIP) {
+			with_exceptions = table->rules[i];
+			continue;
+		}
+		if (are_apart(entry, other))
+			continue;
+		if (other->outcome != entry->outcome)
+			return true;
+		if (!(other->flags & SMCB_PARTIAL) &&
+		    (table->rules[i] < 0 ||
+		     table->rules[i] != with_exceptions) &&
+		    is_covered(entry, other))
+			return false;
+	}
+	return false;
+}
+
+int smcb_table_find_mixed(const struct smcb_table *table)
+{
+	unsigned int i;
+
+	for (i = 0; i < table->n; i++)
+		if (table->entries[i].flags & SMCB_PARTIAL &&
+		    !(table->entries[i].flags & SMCB_SKIP) &&
+		    is_cause(table, i))
+			return table->rules[i];
+	return -1;
+}
+
+int smcb_find_cause(const struct smcp_list *list,
+		    const struct smcp_subject *subject, int family)
+{
+	const struct smcp_rule *rule;
+	unsigned int i;
+
+	for (i = 0; i < list->n_rules; i++) {
+		rule = &list->rules[i];
+		if (is_partial(rule) && smcp_rules_fits(list, rule, subject) &&
+		    (family == AF_INET6 ||
+		     (has_ipv4(list, &rule->to) && has_ipv4(list, &rule->on))))
+			return (int)i;
+	}
+	return -1;
+}

@@ -1,0 +1,282 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# bases: 6.12 6.1
+# smc: inet stock-lo stock
+# profiles: fast
+# not: 6.1.stock-lo 6.1.stock
+# lab:
+# label: vm
+#
+# smc_run --bpf: programs that the library does not reach use SMC, who is beside them
+# does not; rules count; COMMAND is what it was, and nothing is left behind, whoever
+# is killed.
+set -euo pipefail
+# shellcheck source=../vmlib.sh
+. "$SMC_SOURCE_DIR/tests/vm/vmlib.sh"
+
+static=$SMC_BUILD_DIR/tests/vm/tcp_probe_static
+go=$SMC_BUILD_DIR/tests/vm/go_http
+uring=$SMC_BUILD_DIR/tests/vm/uring_socket
+bpf=("$VM_SMC_RUN" --bpf)
+py=/usr/bin/python3
+
+[ -x "$SMC_BUILD_DIR/preload/tools/smc_run_bpf" ] || t_skip_all "smc_run_bpf is not built"
+
+# run COMMAND...: its status and what it says in out
+run() {
+	local rc=0
+	"$@" >"$T_TMP/out" 2>&1 || rc=$?
+	out="$rc $(cat "$T_TMP/out")"
+}
+
+if [ "$LAB_BASE" = 6.1 ]; then
+	no="kernel $(uname -r) has no hook for it: Linux 6.6 or later with CONFIG_MPTCP is needed"
+	run "${bpf[@]}" true
+	t_is "$out" "125 smc_run: --bpf: $no" "6.1: it says what the kernel lacks"
+	run "$VM_SMC_RUN" "$static" x
+	t_like "$out" "1 smc_run: $static: statically linked; --bpf: $no, running on TCP*" \
+		"6.1: a static program runs on TCP"
+	run "$VM_SMC_RUN" --strict "$static" x
+	t_is "$out" "125 smc_run: refused by --strict: $static: statically linked; --bpf: $no" \
+		"6.1: or not at all"
+	t_done
+	exit
+fi
+
+# nothing: no program in the kernel, no cgroup, no keeper.
+nothing() {
+	[ -z "$(bpftool prog list)$(bpftool link list)" ] &&
+		[ -z "$(find /sys/fs/cgroup -name 'smc_run-*')" ] &&
+		! grep -qx smc_run_keeper /proc/[0-9]*/comm
+}
+gone() {
+	t_check "$1: nothing is left" vm_until 10 nothing
+}
+t_check "before: nothing" nothing
+
+# What a socket is, by its SYN to a port where nobody listens
+vm_watch
+port=7500
+syn() {
+	local name=$1 want=$2
+	shift 2
+	port=$((port + 1))
+	vm_forget
+	"$@" $port >/dev/null 2>"$T_TMP/err" || true
+	t_is "$(vm_seen syn 127.0.0.1:$port)" "$want" "$name"
+	[ "$(vm_seen syn 127.0.0.1:$port)" = "$want" ] || t_diag "$(cat "$T_TMP/err")"
+}
+connect='import socket, sys; socket.socket().connect(("127.0.0.1", int(sys.argv[1])))'
+client=("$static" client --host 127.0.0.1 --port)
+# The project's module offers nothing without a device; this one is there.
+syn "static, by itself" plain "${client[@]}"
+syn "static, --bpf" smc "${bpf[@]}" "${client[@]}"
+syn "static, smc_run alone" smc "$VM_SMC_RUN" "${client[@]}"
+SMC_RUN_BPF=0 syn "static, SMC_RUN_BPF=0" plain "$VM_SMC_RUN" "${client[@]}"
+SMC_RUN_BPF=1 syn "dynamic, SMC_RUN_BPF=1" smc "$VM_SMC_RUN" "$py" -c "$connect"
+syn "dynamic, --bpf" smc "${bpf[@]}" "$py" -c "$connect"
+syn "io_uring with socket(2)" smc "${bpf[@]}" "$uring" call
+# io_uring's own does not pass the hook, in no kernel so far.
+syn "io_uring's own socket is TCP" plain "${bpf[@]}" "$uring" uring
+
+# IPv6, and sockets that are none of ours
+cat >"$T_TMP/kinds.py" <<'END'
+import socket as s
+SMC = 256
+for family, type, protocol in ((s.AF_INET, s.SOCK_STREAM, 0), (s.AF_INET6, s.SOCK_STREAM, 6),
+        (s.AF_INET, s.SOCK_STREAM | s.SOCK_NONBLOCK | s.SOCK_CLOEXEC, 0),
+        (s.AF_INET, s.SOCK_DGRAM, 0), (s.AF_UNIX, s.SOCK_STREAM, 0),
+        (s.AF_INET, s.SOCK_STREAM, 262), (s.AF_INET, s.SOCK_RAW, 6)):
+    f = s.socket(family, type, protocol)
+    try: f.getsockopt(286, 0x102, 12); print("P", end=" ")
+    except OSError as e: print(e.errno if f.getsockopt(s.SOL_SOCKET, s.SO_PROTOCOL) != SMC else "S", end=" ")
+try: s.socket(s.AF_INET, s.SOCK_STREAM, 17)
+except OSError as e: print(e.errno)
+END
+# With the project's module SMC's option answers; the kernel's is known by the protocol.
+is=P
+[ "$LAB_SMC" = inet ] || is=S
+"$py" "$T_TMP/kinds.py" >"$T_TMP/plain"
+"${bpf[@]}" "$py" "$T_TMP/kinds.py" >"$T_TMP/mapped"
+t_is "$(cut -d ' ' -f 1-3 "$T_TMP/mapped")" "$is $is $is" "TCP sockets are for SMC"
+t_is "$(cut -d ' ' -f 4- "$T_TMP/mapped")" "$(cut -d ' ' -f 4- "$T_TMP/plain")" \
+	"other sockets are what they were"
+
+# Over SMC
+if [ "$LAB_SMC" != stock ]; then
+	protocol=6
+	[ "$LAB_SMC" = inet ] || protocol=256
+	port=7100
+	# over_smc NAME BYTES SERVER-PREFIX... -- CLIENT-PREFIX...
+	over_smc() {
+		local name=$1 bytes=$2
+		port=$((port + 1))
+		shift 2
+		vm_stream $port "$name" 127.0.0.1 127.0.0.1 epoll "$bytes" "$@"
+		t_smc "$name client" SMC-D "$T_TMP/clnt.end" $((2 * bytes))
+		t_is "$(vm_end "$T_TMP/srv.end" mode) $(vm_end "$T_TMP/clnt.end" protocol)" \
+			"SMC-D $protocol" "$name: the server's mode, the client's protocol"
+	}
+	dynamic=$VM_PROBE
+	VM_PROBE=$static
+	over_smc static 2000000 "${bpf[@]}" -- "${bpf[@]}"
+	# set-user-ID of another user, which drops what root may do
+	cp "$dynamic" "$T_TMP/setuid"
+	chown nobody "$T_TMP/setuid"
+	chmod 4755 "$T_TMP/setuid"
+	chmod 777 "$T_TMP"
+	VM_PROBE=$T_TMP/setuid
+	over_smc setuid 300000 "${bpf[@]}" -- "$VM_SMC_RUN"
+	VM_PROBE=$static
+
+	# Go at both ends
+	mkdir "$T_TMP/www"
+	head -c 3000000 /dev/urandom >"$T_TMP/www/file"
+	vm_serve 8001 "${bpf[@]}" "$go" server 8001 "$T_TMP/www"
+	server=${vm_pids[-1]}
+	vm_mark
+	"$VM_SMC_RUN" "$go" get http://127.0.0.1:8001/file >"$T_TMP/got"
+	t_check "Go: the file" cmp "$T_TMP/got" "$T_TMP/www/file"
+	read -r clnt srv fell tx < <(vm_moved smcd.clnt smcd.srv fallback.clnt smcd.tx_bytes)
+	t_is "$clnt $srv $fell" "1 1 0" "Go: one connection, over SMC-D"
+	t_ok $((tx < 3000000)) "Go: SMC carried the file"
+	"$VM_SMC_RUN" --report "$server" >"$T_TMP/report"
+	t_like "$(cat "$T_TMP/report")" "*listen *:8001*" "Go: --report shows the listener"
+	# Beside it, in another cgroup, nobody is touched.
+	vm_mark
+	t_check "beside it: curl" curl -s -o "$T_TMP/got" http://127.0.0.1:8001/file
+	t_is "$(vm_moved smcd.clnt smcd.srv)" "0 0" "beside it: no SMC"
+	kill "$server"
+fi
+gone "after them"
+
+# COMMAND is what it would be without: number, status, signals, streams.
+run "${bpf[@]}" sh -c 'exit 7'
+t_is "$out" "7 " "its status"
+run "${bpf[@]}" sh -c 'kill -TERM $$'
+t_is "$out" "143 " "its signal"
+run "${bpf[@]}" ./absent
+t_is "$out" "127 smc_run: ./absent: not found" "no such command"
+run "${bpf[@]}" /etc/passwd
+t_is "$out" "126 smc_run: /etc/passwd: Permission denied" "not executable"
+# shellcheck disable=SC2016 # its own
+run sh -c 'echo $$; exec "$@"' - "${bpf[@]}" sh -c 'echo $$'
+t_is "$(sort -u "$T_TMP/out" | wc -l)" 1 "its process is smc_run's"
+run "${bpf[@]}" "$py" -c 'import os, signal
+try: os.waitpid(-1, 0)
+except ChildProcessError: print("none", end=" ")
+print(sorted(os.listdir("/proc/self/fd"))[:4], signal.sigpending())'
+t_is "$out" "0 none ['0', '1', '2', '3'] set()" "no children, descriptors or signals of others"
+run env LD_PRELOAD="$SMC_BUILD_DIR/preload/libsmc-preload.so" "${bpf[@]}" "$py" -c 'import os; print(os.environ.get("LD_PRELOAD"))'
+t_is "$out" "0 None" "no library"
+gone "after COMMANDs"
+
+# Rules
+syn "excluded by name" plain "${bpf[@]}" --rule 'use tcp prog python3*' "$py" -c "$connect"
+syn "excluded by user" plain "${bpf[@]}" --rule 'use tcp user 0' "${client[@]}"
+syn "excluded by group" plain "${bpf[@]}" --rule 'use tcp group 0' "${client[@]}"
+syn "not this program" smc "${bpf[@]}" --rule 'use tcp prog python3*, tcp_probe' "${client[@]}"
+syn "prog not" plain "${bpf[@]}" --rule 'use tcp prog not python3*, redis-server' "${client[@]}"
+syn "prog not, but this" smc "${bpf[@]}" --rule 'use tcp prog not x, tcp_probe_*' "${client[@]}"
+syn "the first wins" smc "${bpf[@]}" --rule 'use smc prog tcp_probe_static; use tcp' "${client[@]}"
+syn "an IPv6 rule is not for IPv4" plain "${bpf[@]}" --rule 'use tcp' --rule 'use smc' "${client[@]}"
+syn "a child by its own name" plain "${bpf[@]}" --rule 'use tcp prog python3*' \
+	sh -c "'$py' -c '$connect' \$0"
+# A child whose rules ask for addresses is TCP, and the summary says so.
+run "${bpf[@]}" --summary --rule 'use tcp prog python3* to :53' sh -c "'$py' -c '$connect' 7599; exit 0"
+t_like "$(grep ^smc_run: "$T_TMP/out")" \
+	"smc_run: 1 TCP socket: 0 left to SMC, 1 TCP by rules that ask for addresses
+*" "a child with mixed rules"
+echo 'use tcp to :53' >"$T_TMP/mixed.conf"
+run "${bpf[@]}" --config "$T_TMP/mixed.conf" true
+t_is "$out" "125 smc_run: --bpf decides per process, but AF_INET is mixed (first cause: $T_TMP/mixed.conf:1)" \
+	"mixed rules"
+run "${bpf[@]}" --rule 'use tcp to [fd00::1]' true
+t_is "$out" "125 smc_run: --bpf decides per process, but AF_INET6 is mixed (first cause: --rule[1]:1)" \
+	"mixed rules of IPv6"
+run "${bpf[@]}" --rule 'use tcp listen; use tcp to :53; use tcp' true
+t_is "$out" "0 " "rules that come to the same"
+run "${bpf[@]}" --rule 'use require' true
+t_like "$out" "125 smc_run: --bpf decides per process, but AF_INET is mixed*" "require"
+run "${bpf[@]}" --rule 'use smc prog /usr/bin/x' true
+t_is "$out" "125 smc_run: --rule[1]:1: --bpf does not know the directory of a program (write its name)" \
+	"a path"
+run "${bpf[@]}" --rule 'use smc prog a?c' true
+t_is "$out" "125 smc_run: --rule[1]:1: --bpf knows '*' at the end of a program's name alone" "a pattern"
+run "${bpf[@]}" --rule 'use tpc' true
+t_like "$out" "1 smc_run: --rule\[1\]:1:5: unknown word 'tpc'*" "a wrong rule"
+run env SMC_RULES='use tpc' "${bpf[@]}" sh -c 'echo ran'
+t_like "$out" "0 smc_run: SMC_RULES:1:5: unknown word*smc_run: bad list, running on TCP
+ran" "a bad list"
+run env SMC_RULES='use tpc' "${bpf[@]}" --strict true
+t_like "$out" "125 *smc_run: refused by --strict: bad list" "a bad list, --strict"
+run "${bpf[@]}" -f smc true
+t_is "$out" "1 smc_run: --bpf makes sockets of IPPROTO_SMC, not of -f smc" "-f smc"
+
+# --summary
+run "${bpf[@]}" --summary --rule 'use tcp prog python3* as py' "$py" -c 'import socket
+for i in range(3): socket.socket()'
+t_is "$(head -n 1 "$T_TMP/out")" "smc_run: 3 TCP sockets: 0 left to SMC, 3 TCP by rule py" \
+	"--summary: by rule"
+run "${bpf[@]}" --summary "$py" -c 'import socket
+for i in range(3): socket.socket()'
+t_is "$(head -n 1 "$T_TMP/out")" "smc_run: 3 TCP sockets: 3 left to SMC" "--summary"
+run "$VM_SMC_RUN" --summary "${client[@]}" 1
+t_is "$(grep -m 1 ^smc_run: "$T_TMP/out")" "smc_run: 1 TCP socket: 1 left to SMC" \
+	"--summary chooses it, too"
+run "${bpf[@]}" --summary ./absent
+t_is "$out" "127 smc_run: ./absent: not found" "--summary: no command"
+gone "after --summary"
+
+# Who may
+run setpriv --reuid nobody --regid nogroup --clear-groups "${bpf[@]}" true
+t_is "$out" "125 smc_run: --bpf: not permitted: it takes root, or CAP_BPF and CAP_PERFMON" \
+	"another user"
+run setpriv --reuid nobody --regid nogroup --clear-groups "$VM_SMC_RUN" "$static" x
+t_like "$out" "1 smc_run: $static: statically linked, running on TCP*" "another user, by itself"
+
+# Whoever is killed
+"${bpf[@]}" sleep 600 &
+pid=$!
+t_check "sleep runs" vm_until 10 grep -qx sleep /proc/$pid/comm
+kill -KILL $pid
+gone "COMMAND was killed"
+"${bpf[@]}" --summary sleep 601 2>/dev/null &
+pid=$!
+t_check "sleep 601 runs" vm_until 10 sh -c "grep -qsx sleep /proc/[0-9]*/comm"
+kill -KILL $pid
+t_check "smc_run was killed: COMMAND goes on, judged" sh -c "sleep 0.5; bpftool prog list | grep -q choose_protocol"
+kill "$(grep -lx sleep /proc/[0-9]*/comm | cut -d / -f 3)"
+gone "smc_run was killed, COMMAND ended"
+"${bpf[@]}" sleep 602 &
+pid=$!
+t_check "sleep 602 runs" vm_until 10 grep -qx sleep /proc/$pid/comm
+kill -KILL "$(grep -lx smc_run_keeper /proc/[0-9]*/comm | cut -d / -f 3)"
+t_check "the keeper was killed: no program" vm_until 10 sh -c '[ -z "$(bpftool prog list)" ]'
+kill $pid
+wait $pid || true
+rmdir /sys/fs/cgroup/smc_run-$pid
+# A daemon, which leaves who started it
+run "${bpf[@]}" setsid -f sh -c "sleep 1; '$py' -c '$connect' 7600"
+vm_forget
+t_check "a daemon goes on over SMC" vm_until 20 sh -c "grep -q ' 7600 smc$' '$T_TMP/seen'"
+gone "a daemon ended"
+# A cgroup of its own below
+run "${bpf[@]}" sh -c 'mkdir /sys/fs/cgroup$(sed s/0::// /proc/self/cgroup)/below'
+gone "a cgroup below"
+
+# The module goes and comes: TCP meanwhile, and nothing fails.
+kill "${vm_pids[@]}" 2>/dev/null || true
+rmmod smc_diag
+coproc PYTHON { exec "${bpf[@]}" "$py" -uc "import socket, sys
+for line in sys.stdin: print(socket.socket().getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL))"; }
+say() {
+	echo >&"${PYTHON[1]}"
+	read -r said <&"${PYTHON[0]}"
+}
+t_check "the module goes" vm_unload
+say
+t_is "$said $(lsmod | grep -c '^smc ')" "6 0" "without the module: TCP"
+exec {PYTHON[1]}>&-
+gone "at the end"
+t_done
