@@ -86,6 +86,10 @@ static void explain(int err, char error[SMCB_ERROR])
 	case E2BIG:
 		say(error, "too many programs are at " HOOK "() already");
 		break;
+	case ENOENT:
+		say(error, "the kernel does not tell where it has its "
+			   "protocols (CONFIG_KALLSYMS_ALL)");
+		break;
 	default:
 		say(error, "%s", strerror(err));
 	}
@@ -120,6 +124,25 @@ static int write_config(struct smcb_kernel *kernel)
 				    sizeof(kernel->config), BPF_ANY);
 }
 
+/* Return: 0; -errno: not even of IPv4 it is known which protocols there are. */
+static int find_protocols(struct smcb_kernel *kernel)
+{
+	int fd = bpf_program__fd(kernel->skeleton->progs.find_protocols);
+	__u32 first = 0;
+	int rc;
+
+	LIBBPF_OPTS(bpf_test_run_opts, options);
+
+	rc = bpf_prog_test_run_opts(fd, &options);
+	if (!rc)
+		rc = bpf_map__lookup_elem(kernel->skeleton->maps.config, &first,
+					  sizeof(first), &kernel->config,
+					  sizeof(kernel->config), 0);
+	if (rc)
+		return rc;
+	return kernel->config.protocols ? 0 : -ENOENT;
+}
+
 static int fill(struct smcb_kernel *kernel, const struct smcb_table *table)
 {
 	struct smc_run_bpf *skeleton = kernel->skeleton;
@@ -136,6 +159,7 @@ static int fill(struct smcb_kernel *kernel, const struct smcb_table *table)
 }
 
 struct smcb_kernel *smcb_kernel_load(const struct smcb_table *table,
+				     bool has_processes,
 				     char ret_error[SMCB_ERROR])
 {
 	struct smcb_kernel *kernel = calloc(1, sizeof(*kernel));
@@ -146,48 +170,34 @@ struct smcb_kernel *smcb_kernel_load(const struct smcb_table *table,
 		return NULL;
 	}
 	libbpf_set_print(print_debug);
-	if (!has_hook(ret_error))
-		goto fail;
 	kernel->skeleton = smc_run_bpf__open();
 	rc = kernel->skeleton ? 0 : -errno;
 	if (!rc)
 		rc = bpf_program__set_autoload(kernel->skeleton->progs.inherit,
-					       false);
+					       has_processes);
 	if (!rc)
 		rc = smc_run_bpf__load(kernel->skeleton);
+	if (!rc)
+		rc = find_protocols(kernel);
 	if (!rc)
 		rc = fill(kernel, table);
 	if (!rc)
 		return kernel;
-	explain(-rc, ret_error);
+	/* What else is missing does not matter then. */
+	if (rc == -EPERM || rc == -EACCES || has_hook(ret_error))
+		explain(-rc, ret_error);
 	smc_run_bpf__destroy(kernel->skeleton);
-fail:
 	free(kernel);
 	return NULL;
 }
 
-/* Return: 0; -E2BIG if there is no room for one more level. */
-static int add_level(struct smcb_config *config, unsigned int level)
-{
-	unsigned int i;
-
-	for (i = 0; i < config->n_levels; i++)
-		if (config->levels[i] == level)
-			return 0;
-	if (i == SMCB_LEVELS)
-		return -E2BIG;
-	config->levels[config->n_levels++] = level;
-	return 0;
-}
-
-int smcb_kernel_add_cgroup(struct smcb_kernel *kernel,
+int smcb_kernel_set_cgroup(struct smcb_kernel *kernel,
 			   const struct smcb_cgroup *cgroup)
 {
 	struct smcb_label label = {0};
-	int rc = add_level(&kernel->config, cgroup->level);
+	int rc;
 
-	if (rc)
-		return rc;
+	label.level = cgroup->level;
 	memcpy(label.text, cgroup->path,
 	       strnlen(cgroup->path, sizeof(label.text) - 1));
 	rc = bpf_map__update_elem(kernel->skeleton->maps.cgroups, &cgroup->id,
@@ -195,7 +205,9 @@ int smcb_kernel_add_cgroup(struct smcb_kernel *kernel,
 				  BPF_ANY);
 	if (rc)
 		return rc;
-	kernel->config.kinds |= SMCB_CGROUP;
+	kernel->config.levels[0] = cgroup->level;
+	kernel->config.n_levels = 1;
+	kernel->config.kinds = SMCB_CGROUP;
 	return write_config(kernel);
 }
 
@@ -209,6 +221,26 @@ int smcb_kernel_attach(struct smcb_kernel *kernel, char ret_error[SMCB_ERROR])
 		return 0;
 	explain(errno, ret_error);
 	return -errno;
+}
+
+int smcb_kernel_pin(const struct smcb_kernel *kernel, const char *dir)
+{
+	struct smc_run_bpf *skeleton = kernel->skeleton;
+	char path[PATH_MAX];
+	int rc;
+
+	rc = bpf_object__pin_maps(skeleton->obj, dir);
+	/* Not the first rules: they go when others come. */
+	if (!rc)
+		rc = bpf_map__unpin(skeleton->maps.first_rules, NULL);
+	if (rc)
+		return rc;
+	snprintf(path, sizeof(path), "%s/inherit", dir);
+	rc = bpf_program__pin(skeleton->progs.inherit, path);
+	if (rc)
+		return rc;
+	snprintf(path, sizeof(path), "%s/choose_protocol", dir);
+	return bpf_link__pin(skeleton->links.choose_protocol, path);
 }
 
 int smcb_kernel_link(const struct smcb_kernel *kernel)

@@ -12,15 +12,17 @@ struct smcb_kernel;
 /*
  * smcb_kernel_load() - bring the program into the kernel, without effect yet
  * @table: the rules
+ * @has_processes: processes will be in scope, and what they start
  * @ret_error: why not, for people: no line of its own, as "needs root"
  *
  * Return: it; or NULL.
  */
 struct smcb_kernel *smcb_kernel_load(const struct smcb_table *table,
+				     bool has_processes,
 				     char ret_error[SMCB_ERROR]);
 
-/* smcb_kernel_add_cgroup() - a cgroup is in scope.  Return: 0; -errno. */
-int smcb_kernel_add_cgroup(struct smcb_kernel *kernel,
+/* smcb_kernel_set_cgroup() - this cgroup is in scope.  Return: 0; -errno. */
+int smcb_kernel_set_cgroup(struct smcb_kernel *kernel,
 			   const struct smcb_cgroup *cgroup);
 
 /*
@@ -30,6 +32,15 @@ int smcb_kernel_add_cgroup(struct smcb_kernel *kernel,
  * Return: 0; -errno.
  */
 int smcb_kernel_attach(struct smcb_kernel *kernel, char ret_error[SMCB_ERROR]);
+
+/*
+ * smcb_kernel_pin() - have it stay when this process ends
+ * @dir: a directory of a BPF file system, where all goes by its name: maps, the
+ *	link "choose_protocol", the program "inherit"
+ *
+ * Return: 0; -errno.
+ */
+int smcb_kernel_pin(const struct smcb_kernel *kernel, const char *dir);
 
 /*
  * smcb_kernel_link() - the descriptor that keeps it attached

@@ -31,6 +31,9 @@ struct smcb_config {
 	__u32 n_levels;
 	/* How deep in the tree cgroups in scope are, each depth once */
 	__u32 levels[SMCB_LEVELS];
+	__u32 pad;
+	__u64 protocols; /* where the kernel has them, by type; 0: not known */
+	__u64 protocols6;
 };
 
 /* What matches, and what follows.  All that is asked for has to match. */
@@ -80,9 +83,10 @@ struct smcb_counts {
 	__u64 absent; /* TCP: the kernel has no SMC */
 };
 
-/* A cgroup, program, user or network namespace in scope: its name for people */
+/* Somebody in scope, for people */
 struct smcb_label {
-	char text[256];
+	__u32 level; /* of a cgroup */
+	char text[252];
 };
 
 #endif

@@ -158,23 +158,18 @@ struct {
 	__type(value, __u32);
 } processes SEC(".maps");
 
-/* Protocols by type of socket, of net/ipv4/af_inet.c and net/ipv6/af_inet6.c */
-extern const void inetsw __ksym __weak;
-extern const void inetsw6 __ksym __weak;
-
 /* Would the kernel know IPPROTO_SMC?  It is not asked to load a module. */
-static bool has_smc(int family)
+static bool has_smc(const struct smcb_config *is, int family)
 {
 	const struct list_head *head, *at;
 	const struct inet_protosw *of;
+	__u64 table = family == AF_INET ? is->protocols : is->protocols6;
 	int i;
 
-	head = family == AF_INET ? (const struct list_head *)&inetsw
-				 : (const struct list_head *)&inetsw6;
-	if (!head)
+	if (!table)
 		return false;
 	/* An element is two pointers, whatever is declared here. */
-	head = (const void *)head + SOCK_STREAM * 2 * sizeof(void *);
+	head = (const void *)(table + SOCK_STREAM * 2 * sizeof(void *));
 	at = BPF_CORE_READ(head, next);
 	for (i = 0; i < MAX_PROTOCOLS && at && at != head; i++) {
 		of = (const struct inet_protosw *)at;
@@ -342,12 +337,35 @@ int BPF_PROG(choose_protocol, int family, int type, int protocol)
 	of.family = family == AF_INET ? SMCB_INET : SMCB_INET6;
 	if (!is_for_smc(&of, count))
 		return 0;
-	if (!has_smc(family)) {
+	if (!has_smc(is, family)) {
 		__sync_fetch_and_add(&count->absent, 1);
 		return 0;
 	}
 	__sync_fetch_and_add(&count->smc, 1);
 	return IPPROTO_SMC;
+}
+
+/*
+ * Run once, before the above is attached: finds the protocols by type of socket, of
+ * net/ipv4/af_inet.c and net/ipv6/af_inet6.c.  In user space it would take reading
+ * all symbols.
+ */
+SEC("syscall")
+int find_protocols(void *ctx)
+{
+	/* On the stack, or there is one more map. */
+	char name[] = "inetsw", name6[] = "inetsw6";
+	struct smcb_config *is;
+	__u32 first = 0;
+
+	is = bpf_map_lookup_elem(&config, &first);
+	if (!is)
+		return 1;
+	if (bpf_kallsyms_lookup_name(name, sizeof(name), 0, &is->protocols))
+		is->protocols = 0;
+	if (bpf_kallsyms_lookup_name(name6, sizeof(name6), 0, &is->protocols6))
+		is->protocols6 = 0;
+	return 0;
 }
 
 /* A new process is in scope as who made it is.  Attached only if any can be. */

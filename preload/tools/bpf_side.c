@@ -34,12 +34,17 @@ static bool is_permitted(void)
 	       (data[CAP_TO_INDEX(CAP_BPF)].effective & high) == high;
 }
 
-bool smcp_bpf_is_for(const struct smcp_reach *reach)
+bool smcp_bpf_would_be_for(const struct smcp_reach *reach)
 {
 	const char *value = getenv("SMC_RUN_BPF");
 
 	return reach->obstacle && reach->obstacle != SMCP_NO_LIBRARY &&
-	       !(value && *value == '0') && is_permitted();
+	       !(value && *value == '0');
+}
+
+bool smcp_bpf_is_for(const struct smcp_reach *reach)
+{
+	return smcp_bpf_would_be_for(reach) && is_permitted();
 }
 
 int smcp_bpf_execute(char **argv, const char *obstacle)

@@ -10,11 +10,14 @@
 bool smcp_bpf_is_wanted(void);
 
 /*
- * smcp_bpf_is_for() - would the BPF side reach what the library cannot?
+ * smcp_bpf_would_be_for() - would the BPF side reach what the library cannot?
  * @reach: the library's
  *
- * Return: is it, may this process use it, and was it not forbidden by SMC_RUN_BPF=0?
+ * Not, if SMC_RUN_BPF is 0: nobody wants it.
  */
+bool smcp_bpf_would_be_for(const struct smcp_reach *reach);
+
+/* smcp_bpf_is_for() - the same, and may this process use it? */
 bool smcp_bpf_is_for(const struct smcp_reach *reach);
 
 /*

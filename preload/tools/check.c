@@ -416,20 +416,24 @@ static void found_unreachable(const struct smcp_reach *reach)
 			   reach->text);
 	switch (reach->obstacle) {
 	case SMCP_GO:
-		smcp_found_cure("let it ask for IPPROTO_SMC itself");
-		break;
-	case SMCP_STATIC:
-		smcp_found_cure("link it dynamically, or let it ask for "
+		smcp_found_cure("smc_run --bpf, as root; or let it ask for "
 				"IPPROTO_SMC itself");
 		break;
+	case SMCP_STATIC:
+		smcp_found_cure("smc_run --bpf, as root; or link it "
+				"dynamically");
+		break;
 	case SMCP_OTHER_LIBC:
-		smcp_found_cure("build the library with its C library");
+		smcp_found_cure("smc_run --bpf, as root; or build the library "
+				"with its C library");
 		break;
 	case SMCP_OTHER_ARCH:
-		smcp_found_cure("install the library for its architecture");
+		smcp_found_cure("install the library for its architecture; or "
+				"smc_run --bpf, as root");
 		break;
 	default:
-		smcp_found_cure("install the package, mode 4644");
+		smcp_found_cure("install the package, mode 4644; or smc_run "
+				"--bpf, as root");
 	}
 }
 
@@ -471,10 +475,15 @@ static void check_program(const struct subject *subject,
 				   "%d has not loaded the library",
 				   (int)subject->pid);
 		if (subject->unit)
-			smcp_found_cure("systemctl restart %s",
+			smcp_found_cure("systemctl restart %s; or smc_run "
+					"--bpf=add cgroup %s",
+					subject->unit->name,
 					subject->unit->name);
 		else
-			smcp_found_cure("start it by smc_run");
+			smcp_found_cure(
+				"start it by smc_run; or smc_run "
+				"--bpf=add pid %d, for its next sockets",
+				(int)subject->pid);
 	}
 }
 

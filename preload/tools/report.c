@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bpf_counts.h"
 #include "reasons.h"
 #include "report.h"
 #include "sockets.h"
@@ -388,6 +389,24 @@ static int report_all(struct report *report)
 	return rc;
 }
 
+/* What the BPF side has counted, if it is on */
+static void print_bpf(bool is_json)
+{
+	struct smcp_bpf_counts counts;
+
+	if (!smcp_bpf_counts_read(&counts))
+		return;
+	printf(is_json ? ",\"bpf\":{\"sockets\":%" PRIu64 ",\"smc\":%" PRIu64
+			 ",\"by_rules\":%" PRIu64 ",\"mixed\":%" PRIu64
+			 ",\"absent\":%" PRIu64 "}"
+		       : "\nBPF: %" PRIu64 " TCP sockets in scope: %" PRIu64
+			 " left to SMC, %" PRIu64 " TCP by rules, %" PRIu64
+			 " by rules that ask for addresses, %" PRIu64
+			 " because SMC was unavailable\n",
+	       counts.sockets, counts.smc, counts.by_rules, counts.mixed,
+	       counts.absent);
+}
+
 static int explain_error(int rc, pid_t pid)
 {
 	switch (rc) {
@@ -426,7 +445,11 @@ int smcp_report(pid_t pid, bool is_json)
 	if (rc)
 		return explain_error(rc, pid);
 	if (is_json)
-		printf("%s]}\n", report.n ? "" : JSON_HEAD);
+		printf("%s]", report.n ? "" : JSON_HEAD);
+	if (!pid)
+		print_bpf(is_json);
+	if (is_json)
+		puts("}");
 	if (fflush(stdout) || ferror(stdout)) {
 		complain("standard output: %s", strerror(errno));
 		return 1;

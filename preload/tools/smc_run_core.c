@@ -63,7 +63,9 @@ __attribute__((format(printf, 1, 2))) static void on_tcp(const char *format,
  */
 static void preload(const struct smcp_reach *reach, bool is_usable)
 {
-	if (reach->obstacle)
+	if (reach->obstacle && smcp_bpf_would_be_for(reach))
+		on_tcp("%s (smc_run --bpf, as root, is for it)", reach->text);
+	else if (reach->obstacle)
 		on_tcp("%s", reach->text);
 	smcp_preload_set(is_usable ? reach->name : NULL);
 }

@@ -8,6 +8,9 @@ set -euo pipefail
 # shellcheck source=../lib/runlib.sh
 . "$SMC_SOURCE_DIR/tests/lib/runlib.sh"
 
+# Root could have the kernel do it; that is for a suite in a guest.
+export SMC_RUN_BPF=0
+
 cc=${CC:-cc}
 lib=libsmc-preload.so
 core=$SMC_BUILD_DIR/preload/tools/smc_run_core
@@ -84,6 +87,9 @@ Run COMMAND using SMC for TCP sockets
    --config <FILE>      read rules from FILE, or from none, not the usual files
    --strict             do not start COMMAND if it cannot use SMC
    --summary            at its end, print what became of its sockets
+   --bpf                have the kernel do it: static programs, Go; root only
+   --bpf=on|off|rules|status, --bpf=add|del pid|cgroup|netns|user|prog <NAME>
+                        the same for what runs already
    --list-rules         print all rules in their order
    --explain [connect|listen] <ADDR:PORT> [COMMAND]
                         print which rule decides

@@ -399,7 +399,7 @@ golden "list: an error that was typed, 1" 1 '' \
 golden "list: an argument" 1 '' \
 	"smc_run: --list-rules: unexpected 'x'$nl" "$smc_run" --list-rules x
 golden "two queries" 1 '' \
-	"smc_run: only one of --list-rules, --explain, --print-env, --reason, --check and --systemd can be given$nl" \
+	"smc_run: only one of --list-rules, --explain, --print-env, --reason, --check, --systemd and --bpf=VERB can be given$nl" \
 	"$smc_run" --list-rules --print-env
 golden "list: nowhere to write" 1 '' \
 	"smc_run: standard output: No space left on device$nl" \

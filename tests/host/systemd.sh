@@ -75,7 +75,7 @@ says 1 '' "--systemd: unknown verb 'start' (enable, disable or status)" "a verb"
 says 1 '' '--systemd: UNIT is missing' "no unit" --systemd enable
 says 1 '' "--systemd: unexpected 'other'" "two units" --systemd enable some other
 says 1 '' '--user: only with --systemd' "--user alone" --user ls
-says 1 '' 'only one of --list-rules, --explain, --print-env, --reason, --check and --systemd can be given' \
+says 1 '' 'only one of --list-rules, --explain, --print-env, --reason, --check, --systemd and --bpf=VERB can be given' \
 	"two queries" --list-rules --systemd status some
 says 1 '' 'some.timer is no service' "a timer" --systemd enable some.timer
 for name in ../some '' . .service @.service a/b 'a b' 'a*' "$(printf %0255d 0)"; do

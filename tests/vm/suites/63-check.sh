@@ -193,13 +193,13 @@ cp p privileged
 chown 12345 privileged
 chmod 4755 privileged
 check ./static
-says "static" 11 "unreachable (target)" "target FAIL ./static: statically linked; cure: link it dynamically"
+says "static" 11 "unreachable (target)" "target FAIL ./static: statically linked; cure: smc_run --bpf, as root; or link it dynamically"
 check ./narrow
 says "32 bits" 11 "unreachable (target)" \
 	"target FAIL ./narrow: no libsmc-preload.so for its architecture (32-bit); cure: install the library for its architecture"
 check ./go
 says "Go" 11 "unreachable (target)" \
-	"target FAIL ./go: a Go program, which makes system calls itself; cure: let it ask for IPPROTO_SMC itself"
+	"target FAIL ./go: a Go program, which makes system calls itself; cure: smc_run --bpf, as root; or let it ask for IPPROTO_SMC itself"
 check ./privileged
 says "setuid" 11 "unreachable (target)" \
 	"target FAIL ./privileged: privileged, so it needs libsmc-preload.so * cure: install the package, mode 4644"
@@ -224,7 +224,7 @@ says "a process" 0 smc "process OK $with has loaded the library" \
 	"rules OK 1: AF_INET mixed, AF_INET6 mixed"
 check "$without"
 says "one without the library" 10 "tcp (process)" \
-	"process FAIL $without has not loaded the library; cure: start it by smc_run"
+	"process FAIL $without has not loaded the library; cure: start it by smc_run; or smc_run --bpf=add pid $without, for its next sockets"
 check "$tcp"
 says "one with rules" 10 "tcp (rules)" "rules FAIL 1: all-tcp for this program; cure: smc_run --list-rules"
 kill "$with" "$without" "$tcp"

@@ -133,20 +133,20 @@ if [ "$LAB_SMC" != stock ]; then
 	mkdir "$T_TMP/www"
 	head -c 3000000 /dev/urandom >"$T_TMP/www/file"
 	vm_serve 8001 "${bpf[@]}" "$go" server 8001 "$T_TMP/www"
-	server=${vm_pids[-1]}
+	web=${vm_pids[-1]}
 	vm_mark
 	"$VM_SMC_RUN" "$go" get http://127.0.0.1:8001/file >"$T_TMP/got"
 	t_check "Go: the file" cmp "$T_TMP/got" "$T_TMP/www/file"
 	read -r clnt srv fell tx < <(vm_moved smcd.clnt smcd.srv fallback.clnt smcd.tx_bytes)
 	t_is "$clnt $srv $fell" "1 1 0" "Go: one connection, over SMC-D"
 	t_ok $((tx < 3000000)) "Go: SMC carried the file"
-	"$VM_SMC_RUN" --report "$server" >"$T_TMP/report"
+	"$VM_SMC_RUN" --report "$web" >"$T_TMP/report"
 	t_like "$(cat "$T_TMP/report")" "*listen *:8001*" "Go: --report shows the listener"
 	# Beside it, in another cgroup, nobody is touched.
 	vm_mark
 	t_check "beside it: curl" curl -s -o "$T_TMP/got" http://127.0.0.1:8001/file
 	t_is "$(vm_moved smcd.clnt smcd.srv)" "0 0" "beside it: no SMC"
-	kill "$server"
+	kill "$web"
 fi
 gone "after them"
 
@@ -233,7 +233,163 @@ run setpriv --reuid nobody --regid nogroup --clear-groups "${bpf[@]}" true
 t_is "$out" "125 smc_run: --bpf: not permitted: it takes root, or CAP_BPF and CAP_PERFMON" \
 	"another user"
 run setpriv --reuid nobody --regid nogroup --clear-groups "$VM_SMC_RUN" "$static" x
-t_like "$out" "1 smc_run: $static: statically linked, running on TCP*" "another user, by itself"
+t_like "$out" "1 smc_run: $static: statically linked (smc_run --bpf, as root, is for it), running on TCP*" \
+	"another user, by itself"
+
+# What runs already: a service of whose sockets the next are for SMC.
+cat >"$T_TMP/service.py" <<'END'
+import os, socket, sys
+def kind():
+    s = socket.socket()
+    smc = s.getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL) == 256
+    try:
+        s.getsockopt(286, 0x102, 12)
+        smc = True
+    except OSError:
+        pass
+    return "smc" if smc else "tcp"
+def answer(what):
+    print(what, flush=True)
+answer(os.getpid())
+for line in sys.stdin:
+    if line == "fork\n":
+        if not os.fork():
+            answer(kind())
+            os._exit(0)
+        os.wait()
+    elif line == "exec\n":
+        os.execv(sys.executable, [sys.executable] + sys.argv)
+    else:
+        answer(kind())
+END
+coproc SERVICE { exec "$py" "$T_TMP/service.py"; }
+read -r service <&"${SERVICE[0]}"
+# asked [fork|exec]: what a new socket of the service is, or of its child
+asked() {
+	echo "${1-}" >&"${SERVICE[1]}"
+	read -r said <&"${SERVICE[0]}"
+}
+# becomes NAME WANT [fork]
+becomes() {
+	asked "${3-}"
+	t_is "$said" "$2" "a service: $1"
+}
+# scope WORD...: --bpf=WORD..., which says nothing
+scope() {
+	run "$VM_SMC_RUN" "$@"
+	t_is "$out" "0 " "${*#--bpf=}"
+}
+name=$(basename "$(readlink "/proc/$service/exe")")
+run "$VM_SMC_RUN" --bpf=status
+t_is "$out" "3 smc_run: --bpf: it is not on" "status before"
+becomes "before" tcp
+scope --bpf=add pid "$service"
+becomes "by its number" smc
+becomes "its child" smc fork
+run "$VM_SMC_RUN" --bpf=status
+t_is "$out" "0 scope    pid $service $(cat "/proc/$service/comm")
+sockets  2: 2 left to SMC" "status with a process"
+# The very process that is beside it is not.
+t_is "$("$py" "$T_TMP/service.py" <<<"" | tail -n 1)" tcp "beside the service"
+scope --bpf=rules --rule "use tcp prog $name as here"
+becomes "other rules" tcp
+run "$VM_SMC_RUN" --bpf=status
+t_like "$out" "*sockets  3: 2 left to SMC, 1 TCP by rule here" "status with a rule"
+"$VM_SMC_RUN" --report --json >"$T_TMP/json"
+t_is "$("$py" -c 'import json, sys; print(json.load(open(sys.argv[1]))["bpf"])' "$T_TMP/json")" \
+	"{'sockets': 3, 'smc': 2, 'by_rules': 1, 'mixed': 0, 'absent': 0}" "--report --json"
+t_like "$("$VM_SMC_RUN" --report | tail -n 1)" \
+	"BPF: 3 TCP sockets in scope: 2 left to SMC, 1 TCP by rules, 0 *" "--report"
+run "$VM_SMC_RUN" --bpf=rules --rule 'use tcp to :53'
+t_is "$out" "125 smc_run: --bpf decides per process, but a process is mixed (first cause: --rule[1]:1)" \
+	"rules that it cannot hold"
+becomes "the rules are what they were" tcp
+run "$VM_SMC_RUN" --bpf=rules --rule 'use tcp to :53; use tcp'
+t_is "$out" "0 " "rules that come to TCP"
+becomes "all is TCP" tcp
+scope --bpf=rules
+becomes "no rules" smc
+scope --bpf=del pid "$service"
+becomes "no longer" tcp
+mkdir -p /sys/fs/cgroup/a/b
+echo "$service" >/sys/fs/cgroup/a/b/cgroup.procs
+scope --bpf=add cgroup a
+becomes "by a cgroup above" smc
+scope --bpf=del cgroup /sys/fs/cgroup/a
+becomes "not by the cgroup" tcp
+scope --bpf=add cgroup a/b
+scope --bpf=add cgroup a
+becomes "by two" smc
+scope --bpf=del cgroup a
+becomes "by one" smc
+echo "$service" >/sys/fs/cgroup/cgroup.procs
+becomes "moved out" tcp
+rmdir /sys/fs/cgroup/a/b /sys/fs/cgroup/a
+run "$VM_SMC_RUN" --bpf=status
+t_unlike "$out" "*cgroup*" "a cgroup that is gone is forgotten"
+for scope in "user root" "prog $name" "netns self"; do
+	read -r kind what <<<"$scope"
+	scope --bpf=add "$kind" "$what"
+	becomes "by its $kind" smc
+	scope --bpf=del "$kind" "$what"
+	becomes "not by its $kind" tcp
+done
+ip netns add other
+scope --bpf=add netns other
+becomes "another namespace" tcp
+t_is "$(ip netns exec other "$py" "$T_TMP/service.py" <<<"" | tail -n 1)" smc "... but there"
+scope --bpf=off
+run "$VM_SMC_RUN" --bpf=del pid "$service"
+t_is "$out" "3 smc_run: --bpf: it is not on" "del when it is off"
+t_check "off leaves nothing" sh -c "! test -e /sys/fs/bpf/smc_run"
+gone "after off"
+kill "$service"
+
+# The names of what was proposed for smc-tools
+ln -s "$SMC_BUILD_DIR/preload/tools/smc_run_bpf" "$T_TMP/smc_run.bpf"
+old=$T_TMP/smc_run.bpf
+syn "smc_run.bpf COMMAND" smc "$old" "${client[@]}"
+run "$old" -s load
+run "$old" -n 1
+t_is "$out" "0 " "smc_run.bpf -n 1"
+kind() {
+	t_is "$("$py" "$T_TMP/service.py" <<<"" | tail -n 1)" "$2" "smc_run.bpf: $1"
+}
+kind "-n 1" smc
+run "$old" -n 0
+kind "-n 0" tcp
+run "$old" -p $$
+kind -p smc
+run "$old" -s unload
+t_is "$out" "0 " "smc_run.bpf -s unload"
+gone "after smc_run.bpf"
+run "$old" -x
+t_is "${out%% *}" 1 "smc_run.bpf -x"
+
+# Who is not root changes nothing.
+scope --bpf=on
+for verb in status off "add user 0" "del user 0" rules on; do
+	read -r word rest <<<"$verb"
+	# shellcheck disable=SC2086 # words
+	run setpriv --reuid nobody --regid nogroup --clear-groups \
+		"$VM_SMC_RUN" --bpf="$word" $rest
+	t_like "$out" "125 smc_run: --bpf: not permitted: it takes root*" "another user: $verb"
+done
+t_fails "another user: the maps" setpriv --reuid nobody --regid nogroup --clear-groups \
+	ls /sys/fs/bpf/smc_run
+scope --bpf=off
+setpriv --reuid nobody --regid nogroup --clear-groups mkdir /sys/fs/bpf/smc_run
+run "$VM_SMC_RUN" --bpf=on
+t_is "$out" "125 smc_run: --bpf: /sys/fs/bpf/smc_run is not for root alone; remove it" \
+	"another user's directory"
+rmdir /sys/fs/bpf/smc_run
+for wrong in x "add pid" "add pid x" "add x y" "off x"; do
+	read -r word rest <<<"$wrong"
+	# shellcheck disable=SC2086 # words
+	run "$VM_SMC_RUN" --bpf="$word" $rest
+	t_like "$out" "1 smc_run: --bpf: *" "wrong: $wrong"
+done
+gone "after those"
 
 # Whoever is killed
 "${bpf[@]}" sleep 600 &
@@ -252,7 +408,8 @@ gone "smc_run was killed, COMMAND ended"
 pid=$!
 t_check "sleep 602 runs" vm_until 10 grep -qx sleep /proc/$pid/comm
 kill -KILL "$(grep -lx smc_run_keeper /proc/[0-9]*/comm | cut -d / -f 3)"
-t_check "the keeper was killed: no program" vm_until 10 sh -c '[ -z "$(bpftool prog list)" ]'
+no_program() { [ -z "$(bpftool prog list)" ]; }
+t_check "the keeper was killed: no program" vm_until 10 no_program
 kill $pid
 wait $pid || true
 rmdir /sys/fs/cgroup/smc_run-$pid
@@ -262,6 +419,7 @@ vm_forget
 t_check "a daemon goes on over SMC" vm_until 20 sh -c "grep -q ' 7600 smc$' '$T_TMP/seen'"
 gone "a daemon ended"
 # A cgroup of its own below
+# shellcheck disable=SC2016 # its own
 run "${bpf[@]}" sh -c 'mkdir /sys/fs/cgroup$(sed s/0::// /proc/self/cgroup)/below'
 gone "a cgroup below"
 
