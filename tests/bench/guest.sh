@@ -17,6 +17,22 @@ sysctl -qw net.ipv4.ip_local_port_range="10000 65000"
 sleep 3
 ulimit -n 10000
 "$bench/conn" 11 300 | awk '{ print $1, $2 "-" $3, $4 }'
+# What the program of smc_run --bpf costs: who is not in its scope, and who is, with
+# rules for other programs.
+run_bpf=$SMC_BUILD_DIR/smc_run
+if [ "$LAB_SMC" = inet ] && [ "$LAB_BASE" != 6.1 ] &&
+	[ -x "$SMC_BUILD_DIR/preload/tools/smc_run_bpf" ]; then
+	mkdir /sys/fs/cgroup/other
+	for what in open cycle; do
+		"$run_bpf" --bpf=add cgroup other
+		"$bench/bpf" 15 $what | sed "s/^/bpf-$what-outside /"
+		"$run_bpf" --bpf=off
+	done
+	"$run_bpf" --rule 'use tcp prog a, b, c*' --bpf=add user 0
+	"$bench/bpf" 15 open | sed "s/^/bpf-open-inside /"
+	"$run_bpf" --bpf=off
+	rmdir /sys/fs/cgroup/other
+fi
 if [ "$LAB_SMC" = inet ]; then
 	# Without an EID there is no device that would do, and nothing is offered.
 	"$LAB_SMCCTL" ueid flush

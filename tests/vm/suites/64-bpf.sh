@@ -435,6 +435,6 @@ say() {
 t_check "the module goes" vm_unload
 say
 t_is "$said $(lsmod | grep -c '^smc ')" "6 0" "without the module: TCP"
-exec {PYTHON[1]}>&-
+kill "$PYTHON_PID"
 gone "at the end"
 t_done
