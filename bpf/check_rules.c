@@ -40,7 +40,7 @@ int smcb_rules_mixed(const struct smcp_run_list *run_list, int rule,
 
 int smcb_rules_scope(const struct smcp_run_list *run_list, const char *command)
 {
-	const struct smcp_list *list = &run_list->loader.list;
+	struct smcp_list list = run_list->loader.list;
 	static const int families[] = {AF_INET, AF_INET6};
 	static struct smcp_target target;
 	static char exe[PATH_MAX];
@@ -52,20 +52,20 @@ int smcb_rules_scope(const struct smcp_run_list *run_list, const char *command)
 
 	if (!run_list->options)
 		return 0; /* there was nothing to load */
-
+	list.is_strict = false;
 	if (smcp_target_find(command, target.path)) {
 		smcp_target_inspect(&target);
 		if (!realpath(target.path, exe))
 			*exe = '\0';
 	}
-	memory = calloc(1, smcp_rules_size(list));
+	memory = calloc(1, smcp_rules_size(&list));
 	if (!memory)
 		return smcb_refuse("%s", strerror(ENOMEM));
-	rules = smcp_rules_compile(list, &subject, memory);
+	rules = smcp_rules_compile(&list, &subject, memory);
 	for (i = 0; i < ARRAY_SIZE(families) && !rc; i++)
 		if (smcp_rules_scope(rules, families[i]) == SMCP_MIXED)
 			rc = smcb_rules_mixed(run_list,
-					      smcb_find_cause(list, &subject,
+					      smcb_find_cause(&list, &subject,
 							      families[i]),
 					      i ? "AF_INET6" : "AF_INET");
 	free(memory);

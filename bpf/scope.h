@@ -42,7 +42,14 @@ enum smcb_flag {
 	SMCB_HAS_USER = 1 << 1,
 	SMCB_HAS_GROUP = 1 << 2,
 	SMCB_SKIP = 1 << 3, /* no verdict: go on at .next */
-	SMCB_PARTIAL = 1 << 4, /* for some of the process's sockets only */
+	SMCB_PARTIAL = 1 << 4, /* for some addresses only */
+};
+
+/* What a socket will do, which nobody knows yet */
+enum smcb_role {
+	SMCB_CONNECT = 1 << 0,
+	SMCB_LISTEN = 1 << 1,
+	SMCB_BOTH = SMCB_CONNECT | SMCB_LISTEN,
 };
 
 enum smcb_outcome {
@@ -71,7 +78,8 @@ struct smcb_entry {
 	__u8 flags;
 	__u8 outcome;
 	__u8 families;
-	__u8 pad[3];
+	__u8 roles;
+	__u8 pad[2];
 	char place[SMCB_PLACE]; /* as in "TCP by PLACE"; not the kernel's */
 };
 

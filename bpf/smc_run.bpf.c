@@ -236,6 +236,7 @@ struct hearing {
 	__u32 outcomes; /* enum smcb_outcome, or-ed */
 	__u32 next; /* entries before it do not count */
 	__u32 tcp_by; /* the first entry for TCP */
+	__u32 open; /* enum smcb_role, or-ed: what nothing has settled yet */
 };
 
 static bool is_named(const struct smcb_pattern *pattern,
@@ -268,7 +269,7 @@ static long hear(__u32 i, void *arg)
 	entry = get_entry(i);
 	if (!entry)
 		return 1;
-	if (!(entry->families & of->family) ||
+	if (!(entry->families & of->family) || !(entry->roles & of->open) ||
 	    (entry->flags & SMCB_HAS_USER && entry->user != of->user) ||
 	    (entry->flags & SMCB_HAS_GROUP && entry->group != of->group) ||
 	    (entry->flags & SMCB_HAS_PROGRAM &&
@@ -281,7 +282,9 @@ static long hear(__u32 i, void *arg)
 	if (entry->outcome == SMCB_TCP && !(of->outcomes & SMCB_TCP))
 		of->tcp_by = i;
 	of->outcomes |= entry->outcome;
-	return !(entry->flags & SMCB_PARTIAL);
+	if (!(entry->flags & SMCB_PARTIAL))
+		of->open &= ~(__u32)entry->roles;
+	return !of->open;
 }
 
 /* What does not depend on an address decides; where it would, it is TCP. */
@@ -289,6 +292,7 @@ static bool is_for_smc(struct hearing *of, struct smcb_counts *count)
 {
 	struct smcb_entry *entry;
 
+	of->open = SMCB_BOTH;
 	bpf_loop(SMCB_ENTRIES, hear, of, 0);
 	switch (of->outcomes) {
 	case SMCB_SMC:

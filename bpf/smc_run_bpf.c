@@ -164,9 +164,9 @@ static int run(char **argv, const struct smcp_options *options,
 
 	status = smcb_rules_environment();
 	if (!status)
-		status = smcb_rules_scope(list, options->rest[0]);
-	if (!status)
 		status = smcb_rules_table(list, &table);
+	if (!status)
+		status = smcb_rules_scope(list, options->rest[0]);
 	if (status)
 		return status;
 	if (smcb_rules_obstacle(error))

@@ -65,9 +65,9 @@ static bool has_ipv4(const struct smcp_list *list,
 	return !range->count;
 }
 
-static bool is_partial(const struct smcp_rule *rule)
+static bool asks_for_address(const struct smcp_rule *rule)
 {
-	return rule->roles != SMCP_BOTH || rule->to.count || rule->on.count;
+	return rule->to.count || rule->on.count;
 }
 
 /* What is printed behind "TCP by ": of a path the end tells most. */
@@ -122,6 +122,7 @@ static int add_exceptions(struct smcb_table *table,
 			return too_many(refusal, at);
 		entry->flags = SMCB_SKIP | SMCB_HAS_PROGRAM;
 		entry->families = SMCB_INET | SMCB_INET6;
+		entry->roles = SMCB_BOTH;
 		if (make_pattern(&list->words[rule->progs.first + i],
 				 &entry->program, at, refusal))
 			return -EINVAL;
@@ -183,7 +184,11 @@ static int add_rule(struct smcb_table *table, const struct smcp_list *list,
 			      "--bpf cannot hold 'require', which needs a look "
 			      "at each connect()");
 	model.outcome = rule->verdict == SMCP_TCP ? SMCB_TCP : SMCB_SMC;
-	model.flags = is_partial(rule) ? SMCB_PARTIAL : 0;
+	model.flags = asks_for_address(rule) ? SMCB_PARTIAL : 0;
+	if (rule->roles & SMCP_CONNECT)
+		model.roles |= SMCB_CONNECT;
+	if (rule->roles & SMCP_LISTEN)
+		model.roles |= SMCB_LISTEN;
 	if (has_ipv4(list, &rule->to) && has_ipv4(list, &rule->on))
 		model.families |= SMCB_INET;
 	write_place(rule, model.place);
@@ -214,6 +219,7 @@ int smcb_table_make(const struct smcp_list *list, struct smcb_table *ret_table,
 	}
 	entry = add(ret_table, -1);
 	entry->families = SMCB_INET | SMCB_INET6;
+	entry->roles = SMCB_BOTH;
 	entry->outcome = list->otherwise == SMCP_TCP ? SMCB_TCP : SMCB_SMC;
 	strcpy(entry->place, "default");
 	return 0;
@@ -252,28 +258,37 @@ static bool is_covered(const struct smcb_entry *a, const struct smcb_entry *b)
 	       !memcmp(&a->program, &b->program, sizeof(a->program));
 }
 
-/* Can what @at is for but in part come to another outcome further on? */
+/* Who is settled by @other, if @entry is for them?  Return: enum smcb_role, or-ed. */
+static unsigned int settled(const struct smcb_entry *entry,
+			    const struct smcb_entry *other, bool has_exceptions)
+{
+	return other->flags & SMCB_PARTIAL || has_exceptions ||
+			       !is_covered(entry, other)
+		       ? 0
+		       : other->roles;
+}
+
+/* Can who @at is for come to another outcome further on? */
 static bool is_cause(const struct smcb_table *table, unsigned int at)
 {
 	const struct smcb_entry *entry = &table->entries[at], *other;
-	int with_exceptions = -1;
-	unsigned int i;
+	unsigned int open = SMCB_BOTH, i;
+	int with_exceptions = -2;
+	bool has_exceptions;
 
-	for (i = at + 1; i < table->n; i++) {
+	for (i = 0; i < table->n && open; i++) {
 		other = &table->entries[i];
 		if (other->flags & SMCB_SKIP) {
 			with_exceptions = table->rules[i];
 			continue;
 		}
-		if (are_apart(entry, other))
+		if (!(other->roles & open) || are_apart(entry, other))
 			continue;
-		if (other->outcome != entry->outcome)
+		if (i > at && other->outcome != entry->outcome)
 			return true;
-		if (!(other->flags & SMCB_PARTIAL) &&
-		    (table->rules[i] < 0 ||
-		     table->rules[i] != with_exceptions) &&
-		    is_covered(entry, other))
-			return false;
+		/* What it settles itself it does for all it is for. */
+		has_exceptions = i != at && table->rules[i] == with_exceptions;
+		open &= ~settled(entry, other, has_exceptions);
 	}
 	return false;
 }
@@ -283,8 +298,7 @@ int smcb_table_find_mixed(const struct smcb_table *table)
 	unsigned int i;
 
 	for (i = 0; i < table->n; i++)
-		if (table->entries[i].flags & SMCB_PARTIAL &&
-		    !(table->entries[i].flags & SMCB_SKIP) &&
+		if (!(table->entries[i].flags & SMCB_SKIP) &&
 		    is_cause(table, i))
 			return table->rules[i];
 	return -1;
@@ -298,7 +312,8 @@ int smcb_find_cause(const struct smcp_list *list,
 
 	for (i = 0; i < list->n_rules; i++) {
 		rule = &list->rules[i];
-		if (is_partial(rule) && smcp_rules_fits(list, rule, subject) &&
+		if ((rule->roles != SMCP_BOTH || asks_for_address(rule)) &&
+		    smcp_rules_fits(list, rule, subject) &&
 		    (family == AF_INET6 ||
 		     (has_ipv4(list, &rule->to) && has_ipv4(list, &rule->on))))
 			return (int)i;

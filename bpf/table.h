@@ -28,8 +28,8 @@ struct smcb_refusal {
  * @ret_table: what programs, users and groups come to, in the order of the list
  * @ret_refusal: if there is something in the list that this is not enough for
  *
- * A rule for some addresses, or for one role, becomes an entry that leaves open
- * what the socket is; see smcb_table_find_mixed().
+ * A rule for some addresses becomes an entry that leaves open what the socket is; see
+ * smcb_table_find_mixed().
  *
  * Return: 0; -EINVAL, with @ret_refusal.
  */

@@ -180,6 +180,7 @@ syn "prog not" plain "${bpf[@]}" --rule 'use tcp prog not python3*, redis-server
 syn "prog not, but this" smc "${bpf[@]}" --rule 'use tcp prog not x, tcp_probe_*' "${client[@]}"
 syn "the first wins" smc "${bpf[@]}" --rule 'use smc prog tcp_probe_static; use tcp' "${client[@]}"
 syn "an IPv6 rule is not for IPv4" plain "${bpf[@]}" --rule 'use tcp' --rule 'use smc' "${client[@]}"
+syn "one rule for each role" smc "${bpf[@]}" --rule 'use smc listen; use smc connect; use tcp' "${client[@]}"
 syn "a child by its own name" plain "${bpf[@]}" --rule 'use tcp prog python3*' \
 	sh -c "'$py' -c '$connect' \$0"
 # A child whose rules ask for addresses is TCP, and the summary says so.
@@ -197,7 +198,8 @@ t_is "$out" "125 smc_run: --bpf decides per process, but AF_INET6 is mixed (firs
 run "${bpf[@]}" --rule 'use tcp listen; use tcp to :53; use tcp' true
 t_is "$out" "0 " "rules that come to the same"
 run "${bpf[@]}" --rule 'use require' true
-t_like "$out" "125 smc_run: --bpf decides per process, but AF_INET is mixed*" "require"
+t_is "$out" "125 smc_run: --rule[1]:1: --bpf cannot hold 'require', which needs a look at each connect()" \
+	"require"
 run "${bpf[@]}" --rule 'use smc prog /usr/bin/x' true
 t_is "$out" "125 smc_run: --rule[1]:1: --bpf does not know the directory of a program (write its name)" \
 	"a path"
