@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +127,22 @@ int smcb_cgroup_find(const char *name, struct smcb_cgroup *ret_cgroup,
 	return look(root, ret_cgroup, ret_error);
 }
 
+/* Those whose keeper was killed, and whose processes are gone */
+static void sweep(const char *path)
+{
+	const struct dirent *entry;
+	DIR *dir = opendir(path);
+	int pid;
+
+	while (dir && (entry = readdir(dir)))
+		/* One that has no process yet is of somebody who runs. */
+		if (sscanf(entry->d_name, "smc_run-%d", &pid) == 1 &&
+		    kill(pid, 0) && errno == ESRCH)
+			(void)unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
+	if (dir)
+		closedir(dir);
+}
+
 int smcb_cgroup_make(struct smcb_cgroup *ret_cgroup, char ret_error[SMCB_ERROR])
 {
 	struct smcb_cgroup own;
@@ -141,7 +158,8 @@ int smcb_cgroup_make(struct smcb_cgroup *ret_cgroup, char ret_error[SMCB_ERROR])
 		     (int)getpid()) >= PATH_MAX)
 		return fail(ret_error, ENAMETOOLONG, own.path,
 			    strerror(ENAMETOOLONG));
-	/* Left by a process of this number whose end nobody saw? */
+	sweep(own.path);
+	/* Left by another process of this number? */
 	(void)rmdir(ret_cgroup->path);
 	if (mkdir(ret_cgroup->path, 0755))
 		return fail(ret_error, errno, ret_cgroup->path,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "check_rules.h"
+#include "smc_uapi.h"
 #include "target.h"
 #include "util.h"
 
@@ -131,5 +132,15 @@ int smcb_rules_environment(void)
 		dprintf(STDERR_FILENO,
 			"smc_run: --bpf does not set the size of buffers (-r, "
 			"-t); net.smc.rmem and net.smc.wmem are for all\n");
+	return 0;
+}
+
+int smcb_rules_probe(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SMC);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
 	return 0;
 }

@@ -53,4 +53,13 @@ int smcb_rules_environment(void);
 /* smcb_rules_obstacle() - would it do harm here?  @ret_why: then, why */
 bool smcb_rules_obstacle(char ret_why[SMCB_ERROR]);
 
+/*
+ * smcb_rules_probe() - does the kernel have SMC?
+ *
+ * Its module is loaded if nobody has: the program in the kernel does not do that.
+ *
+ * Return: 0; -errno.
+ */
+int smcb_rules_probe(void);
+
 #endif

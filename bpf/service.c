@@ -19,6 +19,7 @@
 #include "pins.h"
 #include "process.h"
 #include "service.h"
+#include "target.h"
 #include "util.h"
 
 #define EXIT_OFF 3
@@ -314,6 +315,12 @@ static int switch_on(const struct smcp_run_list *list)
 		return rc;
 	if (smcb_rules_obstacle(error))
 		return fail(EXIT_CANNOT, "%s", error);
+	rc = smcb_rules_probe();
+	if (rc)
+		dprintf(STDERR_FILENO,
+			"smc_run: no SMC in the kernel: %s (modprobe smc), TCP "
+			"until there is\n",
+			strerror(-rc));
 	return smcb_pins_make(&table, error) ? fail(EXIT_CANNOT, "%s", error)
 					     : 0;
 }
@@ -397,6 +404,105 @@ static int change_scope(const struct smcp_options *options,
 	if (rc && is_first)
 		(void)smcb_pins_remove();
 	return rc;
+}
+
+/*
+ * Is a process in scope?  As the kernel's program sees it.
+ */
+static bool has_cgroup(const struct smcb_pins *pins, const char *pid)
+{
+	struct smcb_cgroup cgroup;
+	struct smcb_label label;
+	char path[64], line[PATH_MAX], error[SMCB_ERROR];
+	bool found = false;
+	FILE *file;
+	char *end;
+
+	snprintf(path, sizeof(path), "/proc/%s/cgroup", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file))
+		found = !strncmp(line, "0::/", 4);
+	fclose(file);
+	if (!found)
+		return false;
+	line[strcspn(line, "\n")] = '\0';
+	for (;;) {
+		/* Of "0::/a/b" these are "a/b", "a" and "". */
+		if (!smcb_cgroup_find(line[4] ? line + 4 : "/", &cgroup,
+				      error) &&
+		    !bpf_map_lookup_elem(pins->cgroups, &cgroup.id, &label))
+			return true;
+		if (!line[4])
+			return false;
+		end = strrchr(line + 4, '/');
+		*(end ? end : line + 4) = '\0';
+	}
+}
+
+static bool has_user(const struct smcb_pins *pins, const char *pid)
+{
+	struct smcb_label label;
+	unsigned int user = 0;
+	char path[64], line[256];
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%s/status", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file))
+		found = sscanf(line, "Uid: %*u %u", &user) == 1;
+	fclose(file);
+	return found && !bpf_map_lookup_elem(pins->users, &user, &label);
+}
+
+static bool has_program(const struct smcb_pins *pins, const char *pid)
+{
+	static const char deleted[] = " (deleted)";
+	char path[64], exe[PATH_MAX];
+	struct smcb_label label;
+	__u64 key[SMCB_WORDS];
+	const char *base;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%s/exe", pid);
+	n = readlink(path, exe, sizeof(exe) - 1);
+	if (n < 0)
+		return false;
+	exe[n] = '\0';
+	if ((size_t)n > strlen(deleted) &&
+	    !strcmp(exe + n - strlen(deleted), deleted))
+		exe[(size_t)n - strlen(deleted)] = '\0';
+	base = smcp_base_name(exe);
+	return !smcb_name(base, strlen(base), key) &&
+	       !bpf_map_lookup_elem(pins->programs, key, &label);
+}
+
+static int has(const struct smcp_options *options)
+{
+	char *const *rest = options->rest;
+	struct smcb_label label;
+	struct smcb_pins pins;
+	__u64 cookie;
+	bool found;
+	int rc;
+
+	if (!rest[0] || strcmp(rest[0], "pid") != 0 || !rest[1] || rest[2] ||
+	    !is_number(rest[1]))
+		return fail(1, "has what?  pid, and its number");
+	rc = open_pins(&pins);
+	if (rc)
+		return rc;
+	found = smcb_pins_has_process(&pins, atoi(rest[1])) ||
+		has_cgroup(&pins, rest[1]) || has_user(&pins, rest[1]) ||
+		has_program(&pins, rest[1]) ||
+		(!find_netns(rest[1], &cookie) &&
+		 !bpf_map_lookup_elem(pins.netnses, &cookie, &label));
+	printf("pid %s is %sin scope\n", rest[1], found ? "" : "not ");
+	return fflush(stdout) || !found;
 }
 
 static void print_labels(int map, size_t key_size, const char *word)
@@ -512,8 +618,8 @@ static int switch_off(void)
 
 static bool is_known(const char *verb)
 {
-	static const char *const verbs[] = {"on",  "off", "rules",
-					    "add", "del", "status"};
+	static const char *const verbs[] = {"on",  "off", "rules", "add",
+					    "del", "has", "status"};
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(verbs); i++)
@@ -537,16 +643,19 @@ int smcb_service(const struct smcp_options *options,
 	char error[SMCB_ERROR];
 
 	if (!is_known(verb))
-		return fail(1,
-			    "unknown verb '%s' (on, off, rules, add, del or "
-			    "status)",
-			    verb);
-	if (!is_scope && *options->rest)
+		return fail(
+			1,
+			"unknown verb '%s' (on, off, rules, add, del, has or "
+			"status)",
+			verb);
+	if (!is_scope && strcmp(verb, "has") != 0 && *options->rest)
 		return fail(1, "%s: unexpected '%s'", verb, *options->rest);
 	if (smcb_pins_lock(error))
 		return fail(EXIT_CANNOT, "%s", error);
 	if (is_scope)
 		return change_scope(options, list, *verb == 'a');
+	if (!strcmp(verb, "has"))
+		return has(options);
 	if (!strcmp(verb, "off"))
 		return switch_off();
 	if (!strcmp(verb, "status"))

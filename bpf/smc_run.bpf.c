@@ -131,6 +131,7 @@ struct {
 /* Ids, which the kernel never gives a second time */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, SMCB_SCOPES);
 	__type(key, __u64);
 	__type(value, struct smcb_label);
@@ -138,6 +139,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, SMCB_SCOPES);
 	__type(key, __u32);
 	__type(value, struct smcb_label);
@@ -145,6 +147,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, SMCB_SCOPES);
 	__type(key, __u64[SMCB_WORDS]);
 	__type(value, struct smcb_label);

@@ -14,13 +14,11 @@
  * smc_run_bpf --bpf=VERB [--OPTION[=VALUE]...] -- [KIND NAME...]: see service.c.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "alias.h"
@@ -33,12 +31,10 @@
 #include "preload_list.h"
 #include "process.h"
 #include "service.h"
-#include "smc_uapi.h"
 #include "summarize.h"
 #include "summary.h"
 #include "table.h"
 #include "target.h"
-#include "util.h"
 
 /* As this program has no hold on its counts when it needs them, these are kept. */
 static const struct smcb_counts *counts;
@@ -126,16 +122,6 @@ static int enter(const struct smcb_table *table, char error[SMCB_ERROR])
 	return rc;
 }
 
-/* Loads the module if nobody has: the program in the kernel does not. */
-static bool has_smc(void)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SMC);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
 /* Why it cannot be.  The user asked for it, or COMMAND would be better off. */
 static int cannot(char **argv, const struct smcp_options *options,
 		  bool is_strict, const char *why)
@@ -160,27 +146,28 @@ static int run(char **argv, const struct smcp_options *options,
 	bool is_strict = options->is_strict || list->loader.list.is_strict;
 	static struct smcb_table table;
 	char error[SMCB_ERROR];
-	int status;
+	int status, rc;
 
 	status = smcb_rules_environment();
 	if (!status)
 		status = smcb_rules_table(list, &table);
 	if (!status)
 		status = smcb_rules_scope(list, options->rest[0]);
+	if (status && options->obstacle)
+		return cannot(argv, options, is_strict, "not with this");
 	if (status)
 		return status;
 	if (smcb_rules_obstacle(error))
 		return cannot(argv, options, is_strict, error);
-	if (!has_smc()) {
-		if (is_strict)
-			return smcb_refuse("refused by --strict: no SMC in the "
-					   "kernel: %s (modprobe smc)",
-					   strerror(errno));
-		(void)smcb_refuse(
-			"no SMC in the kernel: %s (modprobe smc), running "
-			"on TCP",
-			strerror(errno));
-	}
+	rc = smcb_rules_probe();
+	if (rc && is_strict)
+		return smcb_refuse("refused by --strict: no SMC in the kernel: "
+				   "%s (modprobe smc)",
+				   strerror(-rc));
+	if (rc)
+		(void)smcb_refuse("no SMC in the kernel: %s (modprobe smc), "
+				  "running on TCP",
+				  strerror(-rc));
 	if (enter(&table, error))
 		return cannot(argv, options, is_strict, error);
 	smcp_preload_set(NULL);

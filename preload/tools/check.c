@@ -19,6 +19,7 @@
 #include "machine.h"
 #include "maps.h"
 #include "peer.h"
+#include "process.h"
 #include "sandbox.h"
 #include "target.h"
 #include "unit.h"
@@ -437,7 +438,21 @@ static void found_unreachable(const struct smcp_reach *reach)
 	}
 }
 
-static void check_program(const struct subject *subject,
+/* Return: is a process that runs in scope of the BPF side? */
+static bool is_in_bpf(const char *self, pid_t pid)
+{
+	char path[PATH_MAX], number[16], answer[64];
+	char *const argv[] = {path, "--bpf=has", "--", "pid", number, NULL};
+
+	if (!pid ||
+	    snprintf(path, sizeof(path), "%.*ssmc_run_bpf",
+		     (int)(smcp_base_name(self) - self), self) >= PATH_MAX)
+		return false;
+	snprintf(number, sizeof(number), "%d", (int)pid);
+	return !smcp_process_read(argv, false, answer, sizeof(answer));
+}
+
+static void check_program(const char *self, const struct subject *subject,
 			  const struct smcp_reach *reach)
 {
 	const struct smcp_target *target = &subject->target;
@@ -447,6 +462,13 @@ static void check_program(const struct subject *subject,
 				   "%s: not a program that could be "
 				   "looked at",
 				   target->path);
+		return;
+	}
+	if (is_in_bpf(self, subject->pid)) {
+		smcp_found_ok("process",
+			      "%d is in scope of the BPF side (smc_run "
+			      "--bpf=status): its next sockets",
+			      (int)subject->pid);
 		return;
 	}
 	if (reach->obstacle) {
@@ -495,7 +517,8 @@ static void found_on_unit(const struct smcp_unit *unit, const char *text,
 		smcp_found_cure("%s", cure);
 }
 
-static void check_unit(const struct subject *subject, const char *library)
+static void check_unit(const char *self, const struct subject *subject,
+		       const char *library)
 {
 	const char *name = subject->unit->name;
 
@@ -511,6 +534,10 @@ static void check_unit(const struct subject *subject, const char *library)
 	} else if (subject->pid && smcp_maps_has_library(subject->pid) == 1) {
 		smcp_found_ok("unit",
 			      "%s: LD_PRELOAD is not set there, but elsewhere",
+			      name);
+	} else if (is_in_bpf(self, subject->pid)) {
+		smcp_found_ok("unit",
+			      "%s: LD_PRELOAD is not set; the BPF side has it",
 			      name);
 	} else if (*subject->preload_file) {
 		smcp_found_failure("unit", SMCP_RESULT_TCP,
@@ -627,9 +654,9 @@ int smcp_check(const char *self, const struct smcp_options *options,
 		check_library(&reach);
 	}
 	if (subject.unit)
-		check_unit(&subject, reach.name);
+		check_unit(self, &subject, reach.name);
 	if (*subject.exe)
-		check_program(&subject, &reach);
+		check_program(self, &subject, &reach);
 	rc = check_rules(&subject, list);
 	if (rc)
 		goto no_memory;

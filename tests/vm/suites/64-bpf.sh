@@ -215,6 +215,18 @@ t_like "$out" "125 *smc_run: refused by --strict: bad list" "a bad list, --stric
 run "${bpf[@]}" -f smc true
 t_is "$out" "1 smc_run: --bpf makes sockets of IPPROTO_SMC, not of -f smc" "-f smc"
 
+# Chosen by itself it does not keep COMMAND from running.
+run "$VM_SMC_RUN" --rule 'use tcp to :53' "$static" x
+t_like "$out" "1 smc_run: --bpf decides per process, but AF_INET is mixed (first cause: --rule\[1\]:1)
+smc_run: $static: statically linked; --bpf: not with this, running on TCP
+*" "by itself, with mixed rules: TCP"
+run "$VM_SMC_RUN" --strict --rule 'use tcp to :53' "$static" x
+t_like "$out" "125 *smc_run: refused by --strict: $static: statically linked; --bpf: not with this" \
+	"by itself, --strict"
+run "$VM_SMC_RUN" -f smc "$static" x
+t_like "$out" "1 *smc_run: $static: statically linked; --bpf: not with this, running on TCP*" \
+	"by itself, -f smc: TCP"
+
 # --summary
 run "${bpf[@]}" --summary --rule 'use tcp prog python3* as py' "$py" -c 'import socket
 for i in range(3): socket.socket()'
@@ -291,6 +303,12 @@ becomes "its child" smc fork
 run "$VM_SMC_RUN" --bpf=status
 t_is "$out" "0 scope    pid $service $(cat "/proc/$service/comm")
 sockets  2: 2 left to SMC" "status with a process"
+run "$VM_SMC_RUN" --bpf=has pid "$service"
+t_is "$out" "0 pid $service is in scope" "it is in scope"
+run "$VM_SMC_RUN" --bpf=has pid $$
+t_is "$out" "1 pid $$ is not in scope" "this is not"
+run "$VM_SMC_RUN" --check "$service"
+t_like "$out" "0 *process  OK    $service is in scope of the BPF side*result: smc" "--check knows"
 # The very process that is beside it is not.
 t_is "$("$py" "$T_TMP/service.py" <<<"" | tail -n 1)" tcp "beside the service"
 scope --bpf=rules --rule "use tcp prog $name as here"
@@ -317,6 +335,8 @@ mkdir -p /sys/fs/cgroup/a/b
 echo "$service" >/sys/fs/cgroup/a/b/cgroup.procs
 scope --bpf=add cgroup a
 becomes "by a cgroup above" smc
+run "$VM_SMC_RUN" --bpf=has pid "$service"
+t_is "$out" "0 pid $service is in scope" "has: by a cgroup above"
 scope --bpf=del cgroup /sys/fs/cgroup/a
 becomes "not by the cgroup" tcp
 scope --bpf=add cgroup a/b
@@ -326,6 +346,16 @@ scope --bpf=del cgroup a
 becomes "by one" smc
 echo "$service" >/sys/fs/cgroup/cgroup.procs
 becomes "moved out" tcp
+# A unit is its cgroup, which systemd knows.
+mkdir "$T_TMP/bin"
+printf '#!/bin/sh\n[ "$*" = "show -P ControlGroup -- some.service" ] && echo /a\n' >"$T_TMP/bin/systemctl"
+chmod 755 "$T_TMP/bin/systemctl"
+PATH=$T_TMP/bin:$PATH scope --bpf=add cgroup some.service
+t_like "$("$VM_SMC_RUN" --bpf=status)" "*scope    cgroup /sys/fs/cgroup/a
+*" "a unit's cgroup"
+PATH=$T_TMP/bin:$PATH run "$VM_SMC_RUN" --bpf=add cgroup other.service
+t_is "$out" "1 smc_run: --bpf: cgroup other.service: the unit has no cgroup, as it does not run" \
+	"a unit that does not run"
 rmdir /sys/fs/cgroup/a/b /sys/fs/cgroup/a
 run "$VM_SMC_RUN" --bpf=status
 t_unlike "$out" "*cgroup*" "a cgroup that is gone is forgotten"
@@ -333,6 +363,8 @@ for scope in "user root" "prog $name" "netns self"; do
 	read -r kind what <<<"$scope"
 	scope --bpf=add "$kind" "$what"
 	becomes "by its $kind" smc
+	run "$VM_SMC_RUN" --bpf=has pid "$service"
+	t_is "$out" "0 pid $service is in scope" "has: by its $kind"
 	scope --bpf=del "$kind" "$what"
 	becomes "not by its $kind" tcp
 done
@@ -414,7 +446,9 @@ no_program() { [ -z "$(bpftool prog list)" ]; }
 t_check "the keeper was killed: no program" vm_until 10 no_program
 kill $pid
 wait $pid || true
-rmdir /sys/fs/cgroup/smc_run-$pid
+t_check "an empty cgroup is left" test -d /sys/fs/cgroup/smc_run-$pid
+run "${bpf[@]}" true
+gone "the next command has removed it"
 # A daemon, which leaves who started it
 run "${bpf[@]}" setsid -f sh -c "sleep 1; '$py' -c '$connect' 7600"
 vm_forget
