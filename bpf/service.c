@@ -20,6 +20,7 @@
 #include "process.h"
 #include "service.h"
 #include "target.h"
+#include "text.h"
 #include "util.h"
 
 #define EXIT_OFF 3
@@ -505,6 +506,14 @@ static int has(const struct smcp_options *options)
 	return fflush(stdout) || !found;
 }
 
+static void print_label(const char *word, struct smcb_label *label)
+{
+	label->text[sizeof(label->text) - 1] = '\0';
+	printf("scope    %s ", word);
+	smcp_print_plain(label->text);
+	putchar('\n');
+}
+
 static void print_labels(int map, size_t key_size, const char *word)
 {
 	struct smcb_label label;
@@ -513,8 +522,7 @@ static void print_labels(int map, size_t key_size, const char *word)
 
 	while (!bpf_map_get_next_key(map, has_last ? last : NULL, key)) {
 		if (!bpf_map_lookup_elem(map, key, &label))
-			printf("scope    %s %.*s\n", word,
-			       (int)sizeof(label.text), label.text);
+			print_label(word, &label);
 		memcpy(last, key, key_size);
 		has_last = true;
 	}
@@ -531,14 +539,17 @@ static void print_processes(const struct smcb_pins *pins)
 		if (!is_number(entry->d_name) ||
 		    !smcb_pins_has_process(pins, atoi(entry->d_name)))
 			continue;
-		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		snprintf(path, sizeof(path), "/proc/%d/comm",
+			 atoi(entry->d_name));
 		file = fopen(path, "re");
 		if (!file || !fgets(comm, sizeof(comm), file))
 			strcpy(comm, "?");
 		if (file)
 			fclose(file);
 		comm[strcspn(comm, "\n")] = '\0';
-		printf("scope    pid %s %s\n", entry->d_name, comm);
+		printf("scope    pid %s ", entry->d_name);
+		smcp_print_plain(comm);
+		putchar('\n');
 	}
 	if (dir)
 		closedir(dir);

@@ -164,12 +164,12 @@ static int run(char **argv, const struct smcp_options *options,
 		return smcb_refuse("refused by --strict: no SMC in the kernel: "
 				   "%s (modprobe smc)",
 				   strerror(-rc));
+	if (enter(&table, error))
+		return cannot(argv, options, is_strict, error);
 	if (rc)
 		(void)smcb_refuse("no SMC in the kernel: %s (modprobe smc), "
 				  "running on TCP",
 				  strerror(-rc));
-	if (enter(&table, error))
-		return cannot(argv, options, is_strict, error);
 	smcp_preload_set(NULL);
 	return options->is_summary ? smcp_summarize(argv, &how)
 				   : execute(argv, options);

@@ -74,7 +74,7 @@ surface() {
 			"${run[@]}" "$opt" "${value#*=}"
 	done
 	for opt in --strict=1 --list-rules=x --print-env=x --rules --check=x \
-		--reported --reasons --summary=x --bpf; do
+		--reported --reasons --summary=x --bpfx; do
 		golden "$sh: unknown $opt" 1 \
 			"smc_run: Error: Invalid option: $opt$nl" '' \
 			"${run[@]}" "$opt" true
@@ -329,6 +329,12 @@ golden "SMC_STRICT=1 is as --strict" 125 '' \
 golden "strict, bad list" 125 '' \
 	"${bad_error}smc_run: refused by --strict: bad list$nl" \
 	"$refuse" 0 env SMC_CONFIG="$bad" "$smc_run" --strict echo started
+golden "strict, statically linked, not root" 125 '' \
+	"smc_run: refused by --strict: $T_TMP/static: statically linked (smc_run --bpf, as root, is for it)$nl" \
+	"$refuse" 0 setpriv --reuid 65534 --regid 65534 --clear-groups \
+	"$smc_run" --strict "$T_TMP/static"
+# Root could have the kernel do it; that is for a suite in a guest.
+export SMC_RUN_BPF=0
 golden "strict, each reason" 125 '' \
 	"${bad_error}smc_run: refused by --strict: bad list
 smc_run: refused by --strict: $T_TMP/static: statically linked
@@ -366,6 +372,7 @@ rm "$T_TMP/nolib/preload/libsmc-preload.so"
 golden "strict, no library" 125 '' \
 	"smc_run: refused by --strict: $T_TMP/nolib/preload/libsmc-preload.so: not found$nl" \
 	"$refuse" 0 "$T_TMP/nolib/smc_run" --strict echo started
+unset SMC_RUN_BPF
 
 #
 # --list-rules

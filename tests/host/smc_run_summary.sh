@@ -131,7 +131,7 @@ counts "children, and theirs" \
 	- "${sockets[@]}"
 printf 'int main(void) { return 0; }\n' >"$T_TMP/static.c"
 "${CC:-cc}" -static -o "$T_TMP/static" "$T_TMP/static.c"
-summary 0 "$smc_run" --summary "$T_TMP/static"
+SMC_RUN_BPF=0 summary 0 "$smc_run" --summary "$T_TMP/static"
 t_like "$block" "*statically linked, running on TCP${nl}smc_run: sockets were not counted, as no program loaded libsmc-preload.so$nl*" \
 	"no library"
 counts "an inner one counts for itself" "0 TCP sockets" \
