@@ -22,7 +22,7 @@ static pid_t fork_silently(void)
 }
 
 /* The pipe is closed when the process on its other end executes, or ends. */
-static void keep(const struct smcb_cgroup *cgroup, int link, int pipe)
+static void keep(const struct smcb_cgroup *cgroup, const int links[2], int pipe)
 {
 	sigset_t all;
 	char byte;
@@ -30,9 +30,10 @@ static void keep(const struct smcb_cgroup *cgroup, int link, int pipe)
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	/* Nobody is to wait for the end of what we hold open, or of our directory. */
-	if (dup2(link, 0) != 0 || dup2(pipe, 1) != 1 || chdir("/"))
+	if (dup2(links[0], 0) != 0 || dup2(pipe, 1) != 1 || chdir("/") ||
+	    (links[1] >= 0 && dup2(links[1], 2) != 2))
 		_exit(1);
-	(void)syscall(SYS_close_range, 2U, ~0U, 0);
+	(void)syscall(SYS_close_range, links[1] >= 0 ? 3U : 2U, ~0U, 0);
 	(void)prctl(PR_SET_NAME, "smc_run_keeper");
 	while (read(1, &byte, 1) < 0 && errno == EINTR)
 		;
@@ -51,7 +52,7 @@ static int above_streams(int fd)
 	return high;
 }
 
-int smcb_keeper_start(const struct smcb_cgroup *cgroup, int link)
+int smcb_keeper_start(const struct smcb_cgroup *cgroup, const int links[2])
 {
 	int fds[2], status;
 	pid_t pid;
@@ -71,7 +72,7 @@ int smcb_keeper_start(const struct smcb_cgroup *cgroup, int link)
 		/* Of two, the second is not the child of who executes COMMAND. */
 		pid = fork_silently();
 		if (!pid)
-			keep(cgroup, link, fds[0]);
+			keep(cgroup, links, fds[0]);
 		_exit(pid < 0);
 	}
 	close(fds[0]);

@@ -7,7 +7,7 @@
 /*
  * smcb_keeper_start() - have the program kept as long as a cgroup has processes
  * @cgroup: is removed then
- * @link: descriptor that keeps the program attached
+ * @links: descriptors that keep the programs attached; the second may be -1
  *
  * The keeper is a process of its own, nobody's child, in the cgroup of the caller,
  * deaf to signals and without other descriptors.  It waits until this process has
@@ -17,6 +17,6 @@
  *
  * Return: 0; -errno.
  */
-int smcb_keeper_start(const struct smcb_cgroup *cgroup, int link);
+int smcb_keeper_start(const struct smcb_cgroup *cgroup, const int links[2]);
 
 #endif

@@ -143,6 +143,16 @@ static int find_protocols(struct smcb_kernel *kernel)
 	return kernel->config.protocols ? 0 : -ENOENT;
 }
 
+/* Other modules do not have the tracepoint. */
+static void attach_choice(struct smcb_kernel *kernel)
+{
+	struct smc_run_bpf *skeleton = kernel->skeleton;
+
+	skeleton->links.choose_use = bpf_program__attach_raw_tracepoint(
+		skeleton->progs.choose_use, "smc_inet_choose");
+	kernel->config.has_choice = skeleton->links.choose_use != NULL;
+}
+
 static int fill(struct smcb_kernel *kernel, const struct smcb_table *table)
 {
 	struct smc_run_bpf *skeleton = kernel->skeleton;
@@ -179,6 +189,8 @@ struct smcb_kernel *smcb_kernel_load(const struct smcb_table *table,
 		rc = smc_run_bpf__load(kernel->skeleton);
 	if (!rc)
 		rc = find_protocols(kernel);
+	if (!rc)
+		attach_choice(kernel);
 	if (!rc)
 		rc = fill(kernel, table);
 	if (!rc)
@@ -239,13 +251,29 @@ int smcb_kernel_pin(const struct smcb_kernel *kernel, const char *dir)
 	rc = bpf_program__pin(skeleton->progs.inherit, path);
 	if (rc)
 		return rc;
+	snprintf(path, sizeof(path), "%s/choose_use", dir);
+	if (kernel->config.has_choice) {
+		rc = bpf_link__pin(skeleton->links.choose_use, path);
+		if (rc)
+			return rc;
+	}
 	snprintf(path, sizeof(path), "%s/choose_protocol", dir);
 	return bpf_link__pin(skeleton->links.choose_protocol, path);
 }
 
-int smcb_kernel_link(const struct smcb_kernel *kernel)
+void smcb_kernel_links(const struct smcb_kernel *kernel, int ret_links[2])
 {
-	return bpf_link__fd(kernel->skeleton->links.choose_protocol);
+	const struct smc_run_bpf *skeleton = kernel->skeleton;
+
+	ret_links[0] = bpf_link__fd(skeleton->links.choose_protocol);
+	ret_links[1] = kernel->config.has_choice
+			       ? bpf_link__fd(skeleton->links.choose_use)
+			       : -1;
+}
+
+bool smcb_kernel_has_choice(const struct smcb_kernel *kernel)
+{
+	return kernel->config.has_choice;
 }
 
 const struct smcb_counts *smcb_kernel_counts(const struct smcb_kernel *kernel)

@@ -64,7 +64,8 @@ int smcb_pins_lock(char ret_error[SMCB_ERROR])
 /* Links go first: nothing is judged by half of what there was. */
 static int remove_dir(const char *path)
 {
-	static const char *const links[] = {"choose_protocol", "inherit_link"};
+	static const char *const links[] = {"choose_protocol", "choose_use",
+					    "inherit_link"};
 	const struct dirent *entry;
 	DIR *dir = opendir(path);
 	size_t i;
@@ -87,13 +88,16 @@ int smcb_pins_remove(void)
 	return rc ? rc : remove_dir(DIR_PATH);
 }
 
-int smcb_pins_make(const struct smcb_table *table, char ret_error[SMCB_ERROR])
+int smcb_pins_make(const struct smcb_table *table, bool is_mixed,
+		   char ret_error[SMCB_ERROR])
 {
 	struct smcb_kernel *kernel = smcb_kernel_load(table, true, ret_error);
 	int rc;
 
 	if (!kernel)
 		return -EINVAL;
+	if (is_mixed && !smcb_kernel_has_choice(kernel))
+		return -EXDEV;
 	rc = remove_dir(NEW_PATH);
 	if (!rc && mkdir(NEW_PATH, 0700))
 		rc = -errno;
@@ -155,6 +159,14 @@ static int set_config(const struct smcb_pins *pins,
 	return bpf_map_update_elem(pins->config, &first, config, BPF_ANY)
 		       ? -errno
 		       : 0;
+}
+
+int smcb_pins_has_choice(const struct smcb_pins *pins)
+{
+	struct smcb_config config;
+	int rc = get_config(pins, &config);
+
+	return rc ? rc : config.has_choice != 0;
 }
 
 int smcb_pins_set_rules(const struct smcb_pins *pins,
@@ -244,6 +256,7 @@ int smcb_pins_refresh(const struct smcb_pins *pins)
 	if (rc)
 		return rc;
 	config.needs_name = old.needs_name;
+	config.has_choice = old.has_choice;
 	config.protocols = old.protocols;
 	config.protocols6 = old.protocols6;
 	rc = collect_cgroups(pins, &config);

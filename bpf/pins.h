@@ -32,8 +32,18 @@ struct smcb_pins {
  */
 int smcb_pins_lock(char ret_error[SMCB_ERROR]);
 
-/* smcb_pins_make() - load, attach and pin.  Return: 0; -errno, with nothing left. */
-int smcb_pins_make(const struct smcb_table *table, char ret_error[SMCB_ERROR]);
+/*
+ * smcb_pins_make() - load, attach and pin
+ * @is_mixed: the rules need a module that asks again
+ *
+ * Return: 0; -EXDEV: it is another module; -errno, with @ret_error.  Nothing is left
+ * then.
+ */
+int smcb_pins_make(const struct smcb_table *table, bool is_mixed,
+		   char ret_error[SMCB_ERROR]);
+
+/* smcb_pins_has_choice() - does the module ask again?  Return: 1; 0; -errno. */
+int smcb_pins_has_choice(const struct smcb_pins *pins);
 
 /* smcb_pins_open() - the maps.  Return: 0; -ENOENT: there are none; -errno. */
 int smcb_pins_open(struct smcb_pins *ret_pins);

@@ -24,7 +24,6 @@
 #include "util.h"
 
 #define EXIT_OFF 3
-#define EXIT_BAD_LIST 12
 #define EXIT_CANNOT 125
 
 #ifndef SO_NETNS_COOKIE
@@ -290,28 +289,14 @@ static const struct kind kinds[] = {
  * Verbs
  */
 
-/* Return: 0, or the exit status after something was printed. */
-static int make_table(const struct smcp_run_list *list,
-		      struct smcb_table *table)
-{
-	int rc = smcb_rules_table(list, table);
-	int rule;
-
-	if (rc)
-		return rc;
-	rule = smcb_table_find_mixed(table);
-	return rule < 0 ? 0 : smcb_rules_mixed(list, rule, "a process");
-}
-
 static int switch_on(const struct smcp_run_list *list)
 {
 	static struct smcb_table table;
 	char error[SMCB_ERROR];
-	int rc = make_table(list, &table);
+	int mixed, rc = smcb_rules_environment();
 
-	if (rc)
-		return rc;
-	rc = smcb_rules_environment();
+	if (!rc)
+		rc = smcb_rules_table(list, &table);
 	if (rc)
 		return rc;
 	if (smcb_rules_obstacle(error))
@@ -322,8 +307,11 @@ static int switch_on(const struct smcp_run_list *list)
 			"smc_run: no SMC in the kernel: %s (modprobe smc), TCP "
 			"until there is\n",
 			strerror(-rc));
-	return smcb_pins_make(&table, error) ? fail(EXIT_CANNOT, "%s", error)
-					     : 0;
+	mixed = smcb_table_find_mixed(&table);
+	rc = smcb_pins_make(&table, mixed >= 0, error);
+	if (rc == -EXDEV)
+		return smcb_rules_mixed(list, mixed, "a process");
+	return rc ? fail(EXIT_CANNOT, "%s", error) : 0;
 }
 
 /* Return: 0, or the exit status after something was printed. */
@@ -342,12 +330,15 @@ static int new_rules(const struct smcp_run_list *list)
 {
 	static struct smcb_table table;
 	struct smcb_pins pins;
-	int rc = open_pins(&pins);
+	int mixed, rc = open_pins(&pins);
 
 	if (!rc)
-		rc = make_table(list, &table);
+		rc = smcb_rules_table(list, &table);
 	if (rc)
 		return rc;
+	mixed = smcb_table_find_mixed(&table);
+	if (mixed >= 0 && smcb_pins_has_choice(&pins) != 1)
+		return smcb_rules_mixed(list, mixed, "a process");
 	rc = smcb_pins_set_rules(&pins, &table);
 	return rc ? fail(EXIT_CANNOT, "rules: %s", strerror(-rc)) : 0;
 }
@@ -559,8 +550,9 @@ static void print_processes(const struct smcb_pins *pins)
 static __u64 print_rules(const struct smcb_pins *pins)
 {
 	__u32 i, id, first = 0;
+	char place[SMCB_PLACE] = "";
 	struct smcb_entry entry;
-	__u64 n = 0;
+	__u64 n = 0, count = 0;
 	int fd;
 
 	if (bpf_map_lookup_elem(pins->rules, &first, &id))
@@ -570,12 +562,18 @@ static __u64 print_rules(const struct smcb_pins *pins)
 		/* One without families is behind the last one. */
 		if (bpf_map_lookup_elem(fd, &i, &entry) || !entry.families)
 			break;
-		if (entry.count)
-			printf(", %llu TCP by %.*s", entry.count, SMCB_PLACE,
-			       entry.place);
+		/* A rule has many entries, in a row. */
+		if (count && strncmp(place, entry.place, SMCB_PLACE) != 0) {
+			printf(", %llu TCP by %.*s", count, SMCB_PLACE, place);
+			count = 0;
+		}
+		memcpy(place, entry.place, SMCB_PLACE);
+		count += entry.count;
 		n += entry.count;
 	}
 	close(fd);
+	if (count)
+		printf(", %llu TCP by %.*s", count, SMCB_PLACE, place);
 	return n;
 }
 
@@ -583,13 +581,19 @@ static void print_counts(const struct smcb_pins *pins)
 {
 	struct smcb_counts counts;
 	__u32 first = 0;
-	__u64 rest;
+	__u64 rest, n;
 
 	if (bpf_map_lookup_elem(pins->counts, &first, &counts))
 		return;
-	printf("sockets  %llu: %llu left to SMC", counts.sockets, counts.smc);
-	rest = counts.sockets - counts.smc - counts.mixed - counts.absent;
-	rest -= print_rules(pins);
+	/* One may be judged more than once, and one that asked for SMC, too. */
+	if (counts.late > counts.smc)
+		counts.late = counts.smc;
+	printf("sockets  %llu: %llu left to SMC", counts.sockets,
+	       counts.smc - counts.late);
+	rest = counts.sockets - counts.smc - counts.mixed - counts.absent +
+	       counts.late;
+	n = print_rules(pins);
+	rest = rest > n ? rest - n : 0;
 	if (rest)
 		printf(", %llu TCP by rules that were replaced", rest);
 	if (counts.mixed)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
@@ -22,6 +23,7 @@
 #define SOCK_FLAGS (04000 | 02000000) /* SOCK_NONBLOCK, SOCK_CLOEXEC */
 #define IPPROTO_TCP 6
 #define IPPROTO_SMC 256
+#define SMC_USE_TCP 2
 #define CLONE_THREAD 0x00010000
 
 /* More protocols of SOCK_STREAM there are not: TCP, SMC, MPTCP, SCTP. */
@@ -240,6 +242,11 @@ struct hearing {
 	__u32 next; /* entries before it do not count */
 	__u32 tcp_by; /* the first entry for TCP */
 	__u32 open; /* enum smcb_role, or-ed: what nothing has settled yet */
+	__u32 role; /* enum smcb_role, and what follows is known; or 0 */
+	__u32 remote_port;
+	__u32 local_port;
+	__u32 remote[4];
+	__u32 local[4];
 };
 
 static bool is_named(const struct smcb_pattern *pattern,
@@ -251,6 +258,50 @@ static bool is_named(const struct smcb_pattern *pattern,
 		if ((name[i] & pattern->mask[i]) != pattern->text[i])
 			return false;
 	return true;
+}
+
+/* ::ffff:0:0/96 */
+static bool is_ipv4(const __u32 addr[4])
+{
+	return !(addr[0] | addr[1]) && addr[2] == bpf_htonl(0xffff);
+}
+
+/* 0.0.0.0 or :: */
+static bool is_any(const __u32 addr[4])
+{
+	return !(addr[0] | addr[1] | addr[3]) &&
+	       (!addr[2] || addr[2] == bpf_htonl(0xffff));
+}
+
+static bool has_addr(const struct smcb_endpoint *endpoint, const __u32 addr[4])
+{
+	int i;
+
+	if (endpoint->addrs == SMCB_ANY)
+		return true;
+	if ((endpoint->addrs == SMCB_IPV4) != is_ipv4(addr))
+		return false;
+	for (i = 0; i < 4; i++)
+		if ((addr[i] ^ endpoint->addr[i]) & endpoint->mask[i])
+			return false;
+	return true;
+}
+
+static bool has_port(const struct smcb_endpoint *endpoint, __u32 port)
+{
+	return endpoint->first_port <= port && port <= endpoint->last_port;
+}
+
+/* What is not known may be what is excluded. */
+static bool has_local(const struct smcb_entry *entry, const struct hearing *of)
+{
+	bool is_safe = entry->outcome == SMCB_TCP;
+
+	return (is_any(of->local) ? is_safe || entry->on.addrs == SMCB_ANY
+				  : has_addr(&entry->on, of->local)) &&
+	       (of->local_port ? has_port(&entry->on, of->local_port)
+			       : is_safe || (has_port(&entry->on, 0) &&
+					     has_port(&entry->on, 65535)));
 }
 
 static struct smcb_entry *get_entry(__u32 i)
@@ -282,6 +333,17 @@ static long hear(__u32 i, void *arg)
 		of->next = entry->next;
 		return 0;
 	}
+	if (of->role) {
+		if (!(entry->roles & of->role) ||
+		    (entry->flags & SMCB_HAS_TO &&
+		     !(has_addr(&entry->to, of->remote) &&
+		       has_port(&entry->to, of->remote_port))) ||
+		    (entry->flags & SMCB_HAS_ON && !has_local(entry, of)))
+			return 0;
+		of->outcomes = entry->outcome;
+		of->tcp_by = i;
+		return 1;
+	}
 	if (entry->outcome == SMCB_TCP && !(of->outcomes & SMCB_TCP))
 		of->tcp_by = i;
 	of->outcomes |= entry->outcome;
@@ -290,8 +352,12 @@ static long hear(__u32 i, void *arg)
 	return !of->open;
 }
 
-/* What does not depend on an address decides; where it would, it is TCP. */
-static bool is_for_smc(struct hearing *of, struct smcb_counts *count)
+/*
+ * What does not depend on an address decides; where it would, it is TCP, unless the
+ * module will ask again.
+ */
+static bool is_for_smc(const struct smcb_config *is, struct hearing *of,
+		       struct smcb_counts *count)
 {
 	struct smcb_entry *entry;
 
@@ -306,9 +372,17 @@ static bool is_for_smc(struct hearing *of, struct smcb_counts *count)
 			__sync_fetch_and_add(&entry->count, 1);
 		return false;
 	default:
+		if (of->outcomes && is->has_choice)
+			return true;
 		__sync_fetch_and_add(&count->mixed, 1);
 		return false;
 	}
+}
+
+static void read_ids(const struct task_struct *task, struct hearing *of)
+{
+	of->user = task->cred->euid.val;
+	of->group = task->cred->egid.val;
 }
 
 /* Return: the protocol that the socket is to have; 0: what was asked for. */
@@ -339,10 +413,9 @@ int BPF_PROG(choose_protocol, int family, int type, int protocol)
 	__sync_fetch_and_add(&count->sockets, 1);
 	if (is->needs_name && !(is->kinds & SMCB_PROGRAM))
 		read_name(task, of.name);
-	of.user = task->cred->euid.val;
-	of.group = task->cred->egid.val;
+	read_ids(task, &of);
 	of.family = family == AF_INET ? SMCB_INET : SMCB_INET6;
-	if (!is_for_smc(&of, count))
+	if (!is_for_smc(is, &of, count))
 		return 0;
 	if (!has_smc(is, family)) {
 		__sync_fetch_and_add(&count->absent, 1);
@@ -350,6 +423,72 @@ int BPF_PROG(choose_protocol, int family, int type, int protocol)
 	}
 	__sync_fetch_and_add(&count->smc, 1);
 	return IPPROTO_SMC;
+}
+
+/* To 0.0.0.0 or :: is to the socket's own address, if it has one, or to loopback. */
+static void settle_remote(struct hearing *of)
+{
+	if (!is_any(of->remote))
+		return;
+	if (is_ipv4(of->remote) && is_ipv4(of->local) && !is_any(of->local)) {
+		of->remote[3] = of->local[3];
+	} else if (is_ipv4(of->remote) || is_ipv4(of->local)) {
+		of->remote[2] = bpf_htonl(0xffff);
+		of->remote[3] = bpf_htonl(0x7f000001);
+	} else {
+		of->remote[3] = bpf_htonl(1);
+	}
+}
+
+/*
+ * The project's module asks what an SMC socket is to be, now that it is known what
+ * for; this may be one the program asked for itself.
+ */
+SEC("raw_tracepoint.w")
+int choose_use(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct smcb_choice *choice = (struct smcb_choice *)ctx->args[0];
+	struct hearing of = {.role = SMCB_CONNECT};
+	struct smcb_counts *count;
+	struct smcb_config *is;
+	struct smcb_entry *entry;
+	struct task_struct *task;
+	__u32 first = 0;
+	int i;
+
+	is = bpf_map_lookup_elem(&config, &first);
+	count = bpf_map_lookup_elem(&counts, &first);
+	if (!is || !count)
+		return 0;
+	task = bpf_get_current_task_btf();
+	if (is->kinds & SMCB_PROGRAM || is->needs_name)
+		read_name(task, of.name);
+	if (!is_in_scope(is, task, of.name))
+		return 0;
+	read_ids(task, &of);
+	of.family = choice->family == AF_INET ? SMCB_INET : SMCB_INET6;
+	for (i = 0; i < 4; i++)
+		of.local[i] = choice->saddr[i];
+	of.local_port = choice->sport;
+	if (choice->is_listen) {
+		of.role = SMCB_LISTEN;
+	} else {
+		for (i = 0; i < 4; i++)
+			of.remote[i] = choice->daddr[i];
+		of.remote_port = choice->dport;
+		settle_remote(&of);
+	}
+	/* Each role is open here, and settled by the first that matches. */
+	of.open = SMCB_BOTH;
+	bpf_loop(SMCB_ENTRIES, hear, &of, 0);
+	if (of.outcomes != SMCB_TCP)
+		return 0;
+	entry = get_entry(of.tcp_by);
+	if (entry)
+		__sync_fetch_and_add(&entry->count, 1);
+	__sync_fetch_and_add(&count->late, 1);
+	choice->use = SMC_USE_TCP;
+	return 0;
 }
 
 /*

@@ -57,24 +57,27 @@ static int execute(char **argv, const struct smcp_options *options)
  */
 static void fill(struct smcp_summary *page)
 {
-	unsigned int i, n = 0;
+	unsigned int i, n = 0, count = 0;
 	uint64_t k;
 
 	atomic_store(&page->programs, 1);
 	atomic_store(&page->sockets, (unsigned int)counts->sockets);
 	for (i = 0; i < n_entries; i++) {
-		if (!entries[i].count)
+		/* A rule has many entries, in a row. */
+		count += entries[i].count;
+		if (!count || (i + 1 < n_entries &&
+			       !strcmp(entries[i].place, entries[i + 1].place)))
 			continue;
 		if (n == SMCP_SUMMARY_RULES - 1) {
-			atomic_fetch_add(&page->by_others,
-					 (unsigned int)entries[i].count);
-			continue;
+			atomic_fetch_add(&page->by_others, count);
+		} else {
+			memcpy(page->rules[n].text, entries[i].place,
+			       sizeof(entries[i].place));
+			atomic_store(&page->rules[n].count, count);
+			atomic_store(&page->rules[n++].state,
+				     SMCP_SUMMARY_READY);
 		}
-		memcpy(page->rules[n].text, entries[i].place,
-		       sizeof(entries[i].place));
-		atomic_store(&page->rules[n].count,
-			     (unsigned int)entries[i].count);
-		atomic_store(&page->rules[n++].state, SMCP_SUMMARY_READY);
+		count = 0;
 	}
 	if (counts->mixed) {
 		strcpy(page->rules[n].text, "rules that ask for addresses");
@@ -87,14 +90,12 @@ static void fill(struct smcp_summary *page)
 }
 
 /* From here on sockets of this process are judged. */
-static int enter(const struct smcb_table *table, char error[SMCB_ERROR])
+static int enter(struct smcb_kernel *kernel, const struct smcb_table *table,
+		 char error[SMCB_ERROR])
 {
 	struct smcb_cgroup cgroup;
-	struct smcb_kernel *kernel = smcb_kernel_load(table, false, error);
-	int rc;
+	int links[2], rc;
 
-	if (!kernel)
-		return -EINVAL;
 	rc = smcb_cgroup_make(&cgroup, error);
 	if (rc)
 		return rc;
@@ -104,7 +105,8 @@ static int enter(const struct smcb_table *table, char error[SMCB_ERROR])
 	else
 		rc = smcb_kernel_attach(kernel, error);
 	if (!rc) {
-		rc = smcb_keeper_start(&cgroup, smcb_kernel_link(kernel));
+		smcb_kernel_links(kernel, links);
+		rc = smcb_keeper_start(&cgroup, links);
 		if (rc)
 			snprintf(error, SMCB_ERROR, "%s", strerror(-rc));
 	}
@@ -145,14 +147,13 @@ static int run(char **argv, const struct smcp_options *options,
 	};
 	bool is_strict = options->is_strict || list->loader.list.is_strict;
 	static struct smcb_table table;
+	struct smcb_kernel *kernel;
 	char error[SMCB_ERROR];
 	int status, rc;
 
 	status = smcb_rules_environment();
 	if (!status)
 		status = smcb_rules_table(list, &table);
-	if (!status)
-		status = smcb_rules_scope(list, options->rest[0]);
 	if (status && options->obstacle)
 		return cannot(argv, options, is_strict, "not with this");
 	if (status)
@@ -164,7 +165,16 @@ static int run(char **argv, const struct smcp_options *options,
 		return smcb_refuse("refused by --strict: no SMC in the kernel: "
 				   "%s (modprobe smc)",
 				   strerror(-rc));
-	if (enter(&table, error))
+	kernel = smcb_kernel_load(&table, false, error);
+	if (!kernel)
+		return cannot(argv, options, is_strict, error);
+	if (!smcb_kernel_has_choice(kernel))
+		status = smcb_rules_scope(list, options->rest[0]);
+	if (status && options->obstacle)
+		return cannot(argv, options, is_strict, "not with this");
+	if (status)
+		return status;
+	if (enter(kernel, &table, error))
 		return cannot(argv, options, is_strict, error);
 	if (rc)
 		(void)smcb_refuse("no SMC in the kernel: %s (modprobe smc), "

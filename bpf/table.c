@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,18 +52,32 @@ static int make_pattern(const struct smcp_text *word,
 	return 0;
 }
 
-/* As smcp_rules does it: a socket of AF_INET6 has v4-mapped peers, too. */
-static bool has_ipv4(const struct smcp_list *list,
-		     const struct smcp_range *range)
+/* The first @len bits of 32 */
+static uint32_t mask_of(int len)
 {
-	const struct smcp_endpoint *endpoint = &list->endpoints[range->first];
-	unsigned int i;
+	return len <= 0 ? 0 : len >= 32 ? UINT32_MAX : UINT32_MAX << (32 - len);
+}
 
-	for (i = 0; i < range->count; i++)
-		if (endpoint[i].host == SMCP_HOST_ANY ||
-		    endpoint[i].prefix.addr.is_ipv4)
-			return true;
-	return !range->count;
+static void make_endpoint(const struct smcp_endpoint *from,
+			  struct smcb_endpoint *endpoint)
+{
+	const struct smcp_addr *addr = &from->prefix.addr;
+	int len = (int)from->prefix.len + (addr->is_ipv4 ? 96 : 0), i;
+	uint64_t lo = addr->lo | (addr->is_ipv4 ? 0xffffULL << 32 : 0);
+
+	endpoint->first_port = from->first_port;
+	endpoint->last_port = from->last_port;
+	if (from->host == SMCP_HOST_ANY)
+		return;
+	endpoint->addrs = addr->is_ipv4 ? SMCB_IPV4 : SMCB_IPV6;
+	if (!addr->is_ipv4) {
+		endpoint->addr[0] = htobe32((uint32_t)(addr->hi >> 32));
+		endpoint->addr[1] = htobe32((uint32_t)addr->hi);
+	}
+	endpoint->addr[2] = htobe32((uint32_t)(lo >> 32));
+	endpoint->addr[3] = htobe32((uint32_t)lo);
+	for (i = 0; i < 4; i++)
+		endpoint->mask[i] = htobe32(mask_of(len - 32 * i));
 }
 
 static bool asks_for_address(const struct smcp_rule *rule)
@@ -103,8 +118,8 @@ static struct smcb_entry *add(struct smcb_table *table, int rule)
 static int too_many(struct smcb_refusal *refusal, int rule)
 {
 	return refuse(refusal, rule,
-		      "--bpf has no room for so many programs, users and "
-		      "groups");
+		      "--bpf has no room for so many programs, users, "
+		      "groups and addresses");
 }
 
 /* Programs the rule is not for: past it */
@@ -130,45 +145,57 @@ static int add_exceptions(struct smcb_table *table,
 	return 0;
 }
 
-/* An entry for each program, user and group that it is for. */
+/* The @n-th of a range, with the ranges behind it in the higher digits of @n */
+static unsigned int take(const struct smcp_range *range, unsigned int *n)
+{
+	unsigned int count = range->count ? range->count : 1;
+	unsigned int at = *n % count;
+
+	*n /= count;
+	return range->first + at;
+}
+
+/* An entry for each program, user, group and address that it is for. */
 static int add_product(struct smcb_table *table, const struct smcp_list *list,
 		       int at, const struct smcb_entry *model,
 		       struct smcb_refusal *refusal)
 {
+	static const struct smcp_range none;
 	const struct smcp_rule *rule = &list->rules[at];
-	unsigned int n_progs = rule->prog_is_not ? 0 : rule->progs.count;
+	const struct smcp_range *progs =
+		rule->prog_is_not ? &none : &rule->progs;
 	struct smcb_entry *entry;
-	unsigned int i, j, k;
+	unsigned int i, n, prog, user, group, to, on;
 
-	for (i = 0; i < n_progs || !i; i++)
-		for (j = 0; j < rule->users.count || !j; j++)
-			for (k = 0; k < rule->groups.count || !k; k++) {
-				entry = add(table, at);
-				if (!entry)
-					return too_many(refusal, at);
-				*entry = *model;
-				if (n_progs)
-					entry->flags |= SMCB_HAS_PROGRAM;
-				if (rule->users.count) {
-					entry->flags |= SMCB_HAS_USER;
-					entry->user =
-						list->ids[rule->users.first + j]
-							.number;
-				}
-				if (rule->groups.count) {
-					entry->flags |= SMCB_HAS_GROUP;
-					entry->group =
-						list->ids[rule->groups.first +
-							  k]
-							.number;
-				}
-				if (n_progs &&
-				    make_pattern(
-					    &list->words[rule->progs.first + i],
-					    &entry->program, at, refusal))
-					return -EINVAL;
-			}
-	return 0;
+	for (i = 0;; i++) {
+		n = i;
+		prog = take(progs, &n);
+		user = take(&rule->users, &n);
+		group = take(&rule->groups, &n);
+		to = take(&rule->to, &n);
+		on = take(&rule->on, &n);
+		if (n)
+			return 0;
+		entry = add(table, at);
+		if (!entry)
+			return too_many(refusal, at);
+		*entry = *model;
+		if (rule->users.count)
+			entry->user = list->ids[user].number;
+		if (rule->groups.count)
+			entry->group = list->ids[group].number;
+		if (rule->to.count)
+			make_endpoint(&list->endpoints[to], &entry->to);
+		if (rule->on.count)
+			make_endpoint(&list->endpoints[on], &entry->on);
+		/* A socket of AF_INET6 has v4-mapped peers, too. */
+		if (entry->to.addrs != SMCB_IPV6 &&
+		    entry->on.addrs != SMCB_IPV6)
+			entry->families |= SMCB_INET;
+		if (progs->count && make_pattern(&list->words[prog],
+						 &entry->program, at, refusal))
+			return -EINVAL;
+	}
 }
 
 static int add_rule(struct smcb_table *table, const struct smcp_list *list,
@@ -184,13 +211,16 @@ static int add_rule(struct smcb_table *table, const struct smcp_list *list,
 			      "--bpf cannot hold 'require', which needs a look "
 			      "at each connect()");
 	model.outcome = rule->verdict == SMCP_TCP ? SMCB_TCP : SMCB_SMC;
-	model.flags = asks_for_address(rule) ? SMCB_PARTIAL : 0;
+	model.flags = (rule->to.count ? SMCB_HAS_TO : 0) |
+		      (rule->on.count ? SMCB_HAS_ON : 0) |
+		      (rule->users.count ? SMCB_HAS_USER : 0) |
+		      (rule->groups.count ? SMCB_HAS_GROUP : 0);
+	if (rule->progs.count && !rule->prog_is_not)
+		model.flags |= SMCB_HAS_PROGRAM;
 	if (rule->roles & SMCP_CONNECT)
 		model.roles |= SMCB_CONNECT;
 	if (rule->roles & SMCP_LISTEN)
 		model.roles |= SMCB_LISTEN;
-	if (has_ipv4(list, &rule->to) && has_ipv4(list, &rule->on))
-		model.families |= SMCB_INET;
 	write_place(rule, model.place);
 	table->needs_name |= rule->progs.count > 0;
 	if (rule->prog_is_not)
@@ -302,6 +332,19 @@ int smcb_table_find_mixed(const struct smcb_table *table)
 		    is_cause(table, i))
 			return table->rules[i];
 	return -1;
+}
+
+static bool has_ipv4(const struct smcp_list *list,
+		     const struct smcp_range *range)
+{
+	const struct smcp_endpoint *endpoint = &list->endpoints[range->first];
+	unsigned int i;
+
+	for (i = 0; i < range->count; i++)
+		if (endpoint[i].host == SMCP_HOST_ANY ||
+		    endpoint[i].prefix.addr.is_ipv4)
+			return true;
+	return !range->count;
 }
 
 int smcb_find_cause(const struct smcp_list *list,

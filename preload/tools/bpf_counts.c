@@ -30,9 +30,11 @@ bool smcp_bpf_counts_read(struct smcp_bpf_counts *ret_counts)
 	close(fd);
 	if (rc)
 		return false;
+	if (counts.late > counts.smc)
+		counts.late = counts.smc;
 	*ret_counts = (struct smcp_bpf_counts){
 		.sockets = counts.sockets,
-		.smc = counts.smc,
+		.smc = counts.smc - counts.late,
 		.mixed = counts.mixed,
 		.absent = counts.absent,
 	};
@@ -40,5 +42,6 @@ bool smcp_bpf_counts_read(struct smcp_bpf_counts *ret_counts)
 	if (counts.sockets > counts.smc + counts.mixed + counts.absent)
 		ret_counts->by_rules = counts.sockets - counts.smc -
 				       counts.mixed - counts.absent;
+	ret_counts->by_rules += counts.late;
 	return true;
 }

@@ -201,19 +201,19 @@ UNIT_TEST(what_cannot_be_held_is_refused)
 		      0, "so long");
 }
 
-UNIT_TEST(there_is_room_for_255_entries)
+UNIT_TEST(there_is_room_for_1023_entries)
 {
-	char text[8192] = "";
+	static char text[65536];
 	struct made *made;
 	size_t len = 0;
 	int i;
 
-	for (i = 0; i < 255; i++)
+	for (i = 0; i < SMCB_ENTRIES - 1; i++)
 		len += (size_t)sprintf(text + len, "use tcp user %d\n", i);
 	made = make(text);
 	CU_ASSERT_EQUAL(made->rc, 0);
 	CU_ASSERT_EQUAL(made->table.n, SMCB_ENTRIES);
 	unmake(made);
-	sprintf(text + len, "use tcp user 255\n");
-	check_refused(text, 255, "no room");
+	sprintf(text + len, "use tcp user 1, 2\n");
+	check_refused(text, SMCB_ENTRIES - 1, "no room");
 }

@@ -183,6 +183,59 @@ syn "an IPv6 rule is not for IPv4" plain "${bpf[@]}" --rule 'use tcp' --rule 'us
 syn "one rule for each role" smc "${bpf[@]}" --rule 'use smc listen; use smc connect; use tcp' "${client[@]}"
 syn "a child by its own name" plain "${bpf[@]}" --rule 'use tcp prog python3*' \
 	sh -c "'$py' -c '$connect' \$0"
+if [ "$LAB_SMC" = inet ]; then
+	# The module asks again when it is known what a socket is for.
+	to() {
+		syn "$1: $2" "$1" "${bpf[@]}" --rule "$2" "${client[@]}"
+	}
+	to plain "use tcp to 127.0.0.0/8"
+	to smc "use tcp to 10.0.0.0/8"
+	to plain "use tcp to 127.0.0.1:7000-8000"
+	to smc "use tcp to :53"
+	to smc "use smc to 127.0.0.1; use tcp"
+	to plain "use smc to 127.0.0.2; use tcp"
+	to smc "use tcp to [::/0]"
+	to plain "use tcp to *:7000-8000"
+	to plain "use tcp to loopback"
+	to plain "use tcp connect on 192.0.2.1"
+	to plain "use tcp to 127.0.0.1 prog tcp_probe*"
+	to smc "use tcp to 127.0.0.1 prog python3*"
+	to smc "use tcp listen"
+	to plain "use tcp connect"
+	port=7540
+	for at in 0.0.0.0 ::ffff:127.0.0.1 ::; do
+		port=$((port + 1))
+		vm_forget
+		run "${bpf[@]}" --rule 'use tcp to 127.0.0.1; use tcp to [::1]' \
+			"$static" client --host "$at" --port $port
+		t_is "$(vm_seen syn "*:$port")" plain "to $at is to loopback"
+	done
+	port=7550
+	syn "io_uring connects: TCP" plain "${bpf[@]}" --rule 'use tcp to loopback' "$uring" call
+	syn "io_uring connects: SMC" smc "${bpf[@]}" --rule 'use tcp to private' "$uring" call
+	# Listeners: one program, two ports
+	cat >"$T_TMP/two.py" <<-'END'
+		import socket, time
+		s = [socket.socket(), socket.socket()]
+		for i in 0, 1:
+		    s[i].bind(("127.0.0.1", 7561 + i))
+		    s[i].listen()
+		time.sleep(600)
+	END
+	vm_serve 7562 "${bpf[@]}" --rule 'use tcp listen on :7561' "$py" "$T_TMP/two.py"
+	two=${vm_pids[-1]}
+	for want in "7561 plain" "7562 smc"; do
+		vm_forget
+		# Who connects waits for a handshake that nobody accepts.
+		timeout 2 "${bpf[@]}" "$py" -c "$connect" "${want% *}" || true
+		t_is "${want% *} $(vm_seen synack "127.0.0.1:${want% *}")" "$want" "a listener at ${want% *}"
+	done
+	kill "$two"
+	run "${bpf[@]}" --summary --rule 'use tcp to :7598 as late' "$py" -c "$connect" 7598
+	t_is "$(grep -m 1 ^smc_run: "$T_TMP/out")" \
+		"smc_run: 1 TCP socket: 0 left to SMC, 1 TCP by rule late" "--summary: by a rule for addresses"
+	gone "after rules for addresses"
+else
 # A child whose rules ask for addresses is TCP, and the summary says so.
 run "${bpf[@]}" --summary --rule 'use tcp prog python3* to :53' sh -c "'$py' -c '$connect' 7599; exit 0"
 t_like "$(grep ^smc_run: "$T_TMP/out")" \
@@ -195,6 +248,15 @@ t_is "$out" "125 smc_run: --bpf decides per process, but AF_INET is mixed (first
 run "${bpf[@]}" --rule 'use tcp to [fd00::1]' true
 t_is "$out" "125 smc_run: --bpf decides per process, but AF_INET6 is mixed (first cause: --rule[1]:1)" \
 	"mixed rules of IPv6"
+# Chosen by itself it does not keep COMMAND from running.
+run "$VM_SMC_RUN" --rule 'use tcp to :53' "$static" x
+t_like "$out" "1 smc_run: --bpf decides per process, but AF_INET is mixed (first cause: --rule\[1\]:1)
+smc_run: $static: statically linked; --bpf: not with this, running on TCP
+*" "by itself, with mixed rules: TCP"
+run "$VM_SMC_RUN" --strict --rule 'use tcp to :53' "$static" x
+t_like "$out" "125 *smc_run: refused by --strict: $static: statically linked; --bpf: not with this" \
+	"by itself, --strict"
+fi
 run "${bpf[@]}" --rule 'use tcp listen; use tcp to :53; use tcp' true
 t_is "$out" "0 " "rules that come to the same"
 run "${bpf[@]}" --rule 'use require' true
@@ -216,13 +278,6 @@ run "${bpf[@]}" -f smc true
 t_is "$out" "1 smc_run: --bpf makes sockets of IPPROTO_SMC, not of -f smc" "-f smc"
 
 # Chosen by itself it does not keep COMMAND from running.
-run "$VM_SMC_RUN" --rule 'use tcp to :53' "$static" x
-t_like "$out" "1 smc_run: --bpf decides per process, but AF_INET is mixed (first cause: --rule\[1\]:1)
-smc_run: $static: statically linked; --bpf: not with this, running on TCP
-*" "by itself, with mixed rules: TCP"
-run "$VM_SMC_RUN" --strict --rule 'use tcp to :53' "$static" x
-t_like "$out" "125 *smc_run: refused by --strict: $static: statically linked; --bpf: not with this" \
-	"by itself, --strict"
 run "$VM_SMC_RUN" -f smc "$static" x
 t_like "$out" "1 *smc_run: $static: statically linked; --bpf: not with this, running on TCP*" \
 	"by itself, -f smc: TCP"
@@ -289,9 +344,11 @@ becomes() {
 	t_is "$said" "$2" "a service: $1"
 }
 # scope WORD...: --bpf=WORD..., which says nothing
+calls=0
 scope() {
+	calls=$((calls + 1))
 	run "$VM_SMC_RUN" "$@"
-	t_is "$out" "0 " "${*#--bpf=}"
+	t_is "$out" "0 " "call $calls: ${*#--bpf=}"
 }
 name=$(basename "$(readlink "/proc/$service/exe")")
 run "$VM_SMC_RUN" --bpf=status
@@ -320,9 +377,14 @@ t_is "$("$py" -c 'import json, sys; print(json.load(open(sys.argv[1]))["bpf"])' 
 	"{'sockets': 3, 'smc': 2, 'by_rules': 1, 'mixed': 0, 'absent': 0}" "--report --json"
 t_like "$("$VM_SMC_RUN" --report | tail -n 1)" \
 	"BPF: 3 TCP sockets in scope: 2 left to SMC, 1 TCP by rules, 0 *" "--report"
-run "$VM_SMC_RUN" --bpf=rules --rule 'use tcp to :53'
-t_is "$out" "125 smc_run: --bpf decides per process, but a process is mixed (first cause: --rule[1]:1)" \
-	"rules that it cannot hold"
+if [ "$LAB_SMC" != inet ]; then
+	run "$VM_SMC_RUN" --bpf=rules --rule 'use tcp to :53'
+	t_is "$out" "125 smc_run: --bpf decides per process, but a process is mixed (first cause: --rule[1]:1)" \
+		"rules that it cannot hold"
+else
+	run "$VM_SMC_RUN" --bpf=rules --rule 'use require to :53'
+	t_like "$out" "125 smc_run: --rule*'require'*" "rules that it cannot hold"
+fi
 becomes "the rules are what they were" tcp
 run "$VM_SMC_RUN" --bpf=rules --rule 'use tcp to :53; use tcp'
 t_is "$out" "0 " "rules that come to TCP"
@@ -459,9 +521,21 @@ gone "a daemon ended"
 run "${bpf[@]}" sh -c 'mkdir /sys/fs/cgroup$(sed s/0::// /proc/self/cgroup)/below'
 gone "a cgroup below"
 
-# The module goes and comes: TCP meanwhile, and nothing fails.
 kill "${vm_pids[@]}" 2>/dev/null || true
 rmmod smc_diag
+if [ "$LAB_SMC" = inet ]; then
+	# A program at its tracepoint holds the module, as a socket does.
+	"${bpf[@]}" sleep 603 &
+	pid=$!
+	t_check "sleep 603 runs" vm_until 10 grep -qx sleep /proc/$pid/comm
+	t_fails "the module is in use" rmmod smc
+	kill $pid
+	gone "at the end"
+	t_check "the module goes" vm_unload
+	t_done
+	exit
+fi
+# The module goes: TCP from then on, and nothing fails.
 coproc PYTHON { exec "${bpf[@]}" "$py" -uc "import socket, sys
 for line in sys.stdin: print(socket.socket().getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL))"; }
 say() {
