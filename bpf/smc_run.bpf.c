@@ -208,8 +208,16 @@ static bool is_cgroup_in_scope(const struct smcb_config *is)
 	return false;
 }
 
-static bool is_in_scope(const struct smcb_config *is, struct task_struct *task,
-			const __u64 name[SMCB_WORDS])
+/* With a name of its own on the stack: others do not pay for that. */
+static __noinline bool is_program_in_scope(struct task_struct *task)
+{
+	__u64 name[SMCB_WORDS] = {};
+
+	read_name(task, name);
+	return bpf_map_lookup_elem(&programs, name);
+}
+
+static bool is_in_scope(const struct smcb_config *is, struct task_struct *task)
 {
 	__u64 cookie;
 	__u32 user;
@@ -229,7 +237,7 @@ static bool is_in_scope(const struct smcb_config *is, struct task_struct *task,
 		if (bpf_map_lookup_elem(&users, &user))
 			return true;
 	}
-	return is->kinds & SMCB_PROGRAM && bpf_map_lookup_elem(&programs, name);
+	return is->kinds & SMCB_PROGRAM && is_program_in_scope(task);
 }
 
 /* One socket before the table */
@@ -385,33 +393,19 @@ static void read_ids(const struct task_struct *task, struct hearing *of)
 	of->group = task->cred->egid.val;
 }
 
-/* Return: the protocol that the socket is to have; 0: what was asked for. */
-SEC("fmod_ret/update_socket_protocol")
-int BPF_PROG(choose_protocol, int family, int type, int protocol)
+/* Return: the protocol of a socket in scope; 0: what was asked for. */
+static __noinline int judge(const struct smcb_config *is,
+			    struct task_struct *task, int family)
 {
 	struct hearing of = {};
 	struct smcb_counts *count;
-	struct smcb_config *is;
-	struct task_struct *task;
 	__u32 first = 0;
 
-	if (family != AF_INET && family != AF_INET6)
-		return 0;
-	if ((type & ~SOCK_FLAGS) != SOCK_STREAM ||
-	    (protocol && protocol != IPPROTO_TCP))
-		return 0;
-	is = bpf_map_lookup_elem(&config, &first);
 	count = bpf_map_lookup_elem(&counts, &first);
-	if (!is || !count)
+	if (!count)
 		return 0;
-	task = bpf_get_current_task_btf();
-	if (is->kinds & SMCB_PROGRAM)
-		read_name(task, of.name);
-	if (!is_in_scope(is, task, of.name))
-		return 0;
-
 	__sync_fetch_and_add(&count->sockets, 1);
-	if (is->needs_name && !(is->kinds & SMCB_PROGRAM))
+	if (is->needs_name)
 		read_name(task, of.name);
 	read_ids(task, &of);
 	of.family = family == AF_INET ? SMCB_INET : SMCB_INET6;
@@ -423,6 +417,26 @@ int BPF_PROG(choose_protocol, int family, int type, int protocol)
 	}
 	__sync_fetch_and_add(&count->smc, 1);
 	return IPPROTO_SMC;
+}
+
+/* Return: the protocol that the socket is to have; 0: what was asked for. */
+SEC("fmod_ret/update_socket_protocol")
+int BPF_PROG(choose_protocol, int family, int type, int protocol)
+{
+	struct smcb_config *is;
+	struct task_struct *task;
+	__u32 first = 0;
+
+	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	if ((type & ~SOCK_FLAGS) != SOCK_STREAM ||
+	    (protocol && protocol != IPPROTO_TCP))
+		return 0;
+	is = bpf_map_lookup_elem(&config, &first);
+	if (!is)
+		return 0;
+	task = bpf_get_current_task_btf();
+	return is_in_scope(is, task) ? judge(is, task, family) : 0;
 }
 
 /* To 0.0.0.0 or :: is to the socket's own address, if it has one, or to loopback. */
@@ -461,10 +475,10 @@ int choose_use(struct bpf_raw_tracepoint_args *ctx)
 	if (!is || !count)
 		return 0;
 	task = bpf_get_current_task_btf();
-	if (is->kinds & SMCB_PROGRAM || is->needs_name)
-		read_name(task, of.name);
-	if (!is_in_scope(is, task, of.name))
+	if (!is_in_scope(is, task))
 		return 0;
+	if (is->needs_name)
+		read_name(task, of.name);
 	read_ids(task, &of);
 	of.family = choice->family == AF_INET ? SMCB_INET : SMCB_INET6;
 	for (i = 0; i < 4; i++)
