@@ -227,8 +227,13 @@ if [ "$LAB_SMC" = inet ]; then
 	for want in "7561 plain" "7562 smc"; do
 		vm_forget
 		# Who connects waits for a handshake that nobody accepts.
-		timeout 2 "${bpf[@]}" "$py" -c "$connect" "${want% *}" || true
+		"$py" -c "import socket
+socket.socket(2, 1, 256).connect(('127.0.0.1', ${want% *}))" &
+		pid=$!
+		t_check "somebody connects to ${want% *}" vm_until 20 \
+			grep -q "^synack 127.0.0.1 ${want% *} " "$T_TMP/seen"
 		t_is "${want% *} $(vm_seen synack "127.0.0.1:${want% *}")" "$want" "a listener at ${want% *}"
+		kill $pid 2>/dev/null || true
 	done
 	kill "$two"
 	run "${bpf[@]}" --summary --rule 'use tcp to :7598 as late' "$py" -c "$connect" 7598
