@@ -4,6 +4,7 @@
 # smc: inet stock-lo
 # profiles: fast
 # not: 6.1.stock-lo
+# long: 6.12.stock-lo.fast
 # lab:
 # label: vm
 #

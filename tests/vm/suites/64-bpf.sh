@@ -4,6 +4,7 @@
 # smc: inet stock-lo stock
 # profiles: fast
 # not: 6.1.stock-lo 6.1.stock
+# long: 6.12.stock-lo.fast
 # lab:
 # label: vm
 #

@@ -4,7 +4,7 @@
 # smc: inet stock-lo
 # profiles: fast debug
 # not: 6.1.stock-lo 6.1.debug
-# long: 6.12.stock-lo.debug
+# long: 6.12.stock-lo.debug 6.1.inet.fast
 # lab:
 # label: vm
 #
