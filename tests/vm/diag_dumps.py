@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Asks smc_diag for all it has of each socket, without a pause, until SIGTERM.
-Prints how often, and how many sockets it was told of."""
+Prints "begun" after the first, and at the end how often, and how many sockets it was
+told of."""
 import signal
 import socket
 import struct
@@ -30,4 +31,6 @@ while not stop:
             done = done or kind == NLMSG_DONE
             shown += kind == SOCK_DIAG_BY_FAMILY
             data = data[(size + 3) & ~3:]
+    if asked == 1:
+        print("begun", flush=True)
 print(asked, shown)

@@ -44,20 +44,20 @@ overtaken_dump() {
 	vm_serve 7002 taskset -c 0 "$VM_PROBE" server --port 7002 --proto smc --bytes 1
 	taskset -c 1 "$SMC_SOURCE_DIR/tests/vm/diag_dumps.py" >"$T_TMP/dumps" &
 	dumps=$!
-	sleep 3
+	t_check "dumps begin" vm_until 30 grep -q begun "$T_TMP/dumps"
 	taskset -c 0 "$clc_peer" client --port 7002 --option --timeout 20 \
-		--do "file:$T_TMP/proposal,wait,sleep:2000,rst" >"$T_TMP/peer" 2>&1 &
+		--do "file:$T_TMP/proposal,wait,sleep:4000,rst" >"$T_TMP/peer" 2>&1 &
 	peer=$!
 	t_check "a dump that is overtaken: the handshake is under way" \
 		vm_until 10 shows_smcd
-	echo 4000 >/sys/module/labprobe/parameters/dump_begins
+	# longer than the peer waits
+	echo 6000 >/sys/module/labprobe/parameters/dump_begins
 	wait $peer || t_diag "$(cat "$T_TMP/peer")"
-	sleep 4
 	t_is "$(cat /sys/module/labprobe/parameters/dump_begins)" 0 "... and shown"
 	kill "${vm_pids[-1]}" 2>/dev/null || :
 	kill $dumps
 	wait $dumps || :
-	read -r asked shown <"$T_TMP/dumps" || :
+	read -r asked shown < <(tail -n 1 "$T_TMP/dumps") || :
 	t_ok $((asked < 1 || shown < 1)) "... the dump ends"
 }
 
