@@ -33,8 +33,8 @@
 /* What can be in scope, and how it is named */
 struct kind {
 	const char *word;
-	int (*add)(const struct smcb_pins *pins, const char *name);
-	int (*del)(const struct smcb_pins *pins, const char *name);
+	int (*change)(const struct smcb_pins *pins, const char *name,
+		      bool is_add);
 };
 
 __attribute__((format(printf, 2, 3))) static int fail(int status,
@@ -70,25 +70,15 @@ static bool is_number(const char *text)
 /*
  * Processes
  */
-static int add_process(const struct smcb_pins *pins, const char *name)
+static int change_process(const struct smcb_pins *pins, const char *name,
+			  bool is_add)
 {
 	int rc;
 
 	if (!is_number(name) || !atoi(name))
 		return fail(1, "pid: '%s' is no process id", name);
-	rc = smcb_pins_add_process(pins, atoi(name));
-	if (rc == -ESRCH || rc == -EINVAL)
-		return fail(1, "pid %s: no such process", name);
-	return rc ? failed("pid", name, rc) : 0;
-}
-
-static int del_process(const struct smcb_pins *pins, const char *name)
-{
-	int rc;
-
-	if (!is_number(name) || !atoi(name))
-		return fail(1, "pid: '%s' is no process id", name);
-	rc = smcb_pins_del_process(pins, atoi(name));
+	rc = is_add ? smcb_pins_add_process(pins, atoi(name))
+		    : smcb_pins_del_process(pins, atoi(name));
 	if (rc == -ESRCH || rc == -EINVAL)
 		return fail(1, "pid %s: no such process", name);
 	return rc ? failed("pid", name, rc) : 0;
@@ -162,16 +152,6 @@ static int change_cgroup(const struct smcb_pins *pins, const char *name,
 			  &label);
 }
 
-static int add_cgroup(const struct smcb_pins *pins, const char *name)
-{
-	return change_cgroup(pins, name, true);
-}
-
-static int del_cgroup(const struct smcb_pins *pins, const char *name)
-{
-	return change_cgroup(pins, name, false);
-}
-
 /* As of ip-netns(8), of a process, a file, or "self". */
 static int find_netns(const char *name, __u64 *ret_cookie)
 {
@@ -215,16 +195,6 @@ static int change_netns(const struct smcb_pins *pins, const char *name,
 			  &label);
 }
 
-static int add_netns(const struct smcb_pins *pins, const char *name)
-{
-	return change_netns(pins, name, true);
-}
-
-static int del_netns(const struct smcb_pins *pins, const char *name)
-{
-	return change_netns(pins, name, false);
-}
-
 static int change_user(const struct smcb_pins *pins, const char *name,
 		       bool is_add)
 {
@@ -244,16 +214,6 @@ static int change_user(const struct smcb_pins *pins, const char *name,
 	return change_map(pins->users, is_add, "user", name, &id, &label);
 }
 
-static int add_user(const struct smcb_pins *pins, const char *name)
-{
-	return change_user(pins, name, true);
-}
-
-static int del_user(const struct smcb_pins *pins, const char *name)
-{
-	return change_user(pins, name, false);
-}
-
 static int change_program(const struct smcb_pins *pins, const char *name,
 			  bool is_add)
 {
@@ -269,20 +229,10 @@ static int change_program(const struct smcb_pins *pins, const char *name,
 	return change_map(pins->programs, is_add, "prog", name, key, &label);
 }
 
-static int add_program(const struct smcb_pins *pins, const char *name)
-{
-	return change_program(pins, name, true);
-}
-
-static int del_program(const struct smcb_pins *pins, const char *name)
-{
-	return change_program(pins, name, false);
-}
-
 static const struct kind kinds[] = {
-	{"pid", add_process, del_process},  {"cgroup", add_cgroup, del_cgroup},
-	{"netns", add_netns, del_netns},    {"user", add_user, del_user},
-	{"prog", add_program, del_program},
+	{"pid", change_process},  {"cgroup", change_cgroup},
+	{"netns", change_netns},  {"user", change_user},
+	{"prog", change_program},
 };
 
 /*
@@ -349,7 +299,7 @@ static int change(const struct smcb_pins *pins, const struct kind *kind,
 	int rc = 0;
 
 	for (; !rc && *names; names++)
-		rc = is_add ? kind->add(pins, *names) : kind->del(pins, *names);
+		rc = kind->change(pins, *names, is_add);
 	if (rc == EXIT_CANNOT)
 		return rc;
 	/* Those before a wrong one count. */

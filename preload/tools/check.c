@@ -32,6 +32,7 @@ struct subject {
 	bool is_enabled; /* its LD_PRELOAD names the library */
 	char preload_file[PATH_MAX]; /* that sets LD_PRELOAD, if one does */
 	bool has_socket; /* PID 1 opens the unit's sockets */
+	bool is_in_bpf; /* the process is in scope of the BPF side */
 	struct smcp_target target; /* if there is a program */
 	struct smcp_elf_info info;
 	char exe[PATH_MAX];
@@ -452,7 +453,7 @@ static bool is_in_bpf(const char *self, pid_t pid)
 	return !smcp_process_read(argv, false, answer, sizeof(answer));
 }
 
-static void check_program(const char *self, const struct subject *subject,
+static void check_program(const struct subject *subject,
 			  const struct smcp_reach *reach)
 {
 	const struct smcp_target *target = &subject->target;
@@ -464,7 +465,7 @@ static void check_program(const char *self, const struct subject *subject,
 				   target->path);
 		return;
 	}
-	if (is_in_bpf(self, subject->pid)) {
+	if (subject->is_in_bpf) {
 		smcp_found_ok("process",
 			      "%d is in scope of the BPF side (smc_run "
 			      "--bpf=status): its next sockets",
@@ -517,8 +518,7 @@ static void found_on_unit(const struct smcp_unit *unit, const char *text,
 		smcp_found_cure("%s", cure);
 }
 
-static void check_unit(const char *self, const struct subject *subject,
-		       const char *library)
+static void check_unit(const struct subject *subject, const char *library)
 {
 	const char *name = subject->unit->name;
 
@@ -535,7 +535,7 @@ static void check_unit(const char *self, const struct subject *subject,
 		smcp_found_ok("unit",
 			      "%s: LD_PRELOAD is not set there, but elsewhere",
 			      name);
-	} else if (is_in_bpf(self, subject->pid)) {
+	} else if (subject->is_in_bpf) {
 		smcp_found_ok("unit",
 			      "%s: LD_PRELOAD is not set; the BPF side has it",
 			      name);
@@ -644,6 +644,7 @@ int smcp_check(const char *self, const struct smcp_options *options,
 	if (list->has_typed_error)
 		return 1;
 	smcp_machine_check(smcp_run_list_families(list));
+	subject.is_in_bpf = is_in_bpf(self, subject.pid);
 	is_usable = smcp_elf_info_reach(&subject.info, self, &subject.target,
 					&reach);
 	if (reach.obstacle == SMCP_NO_LIBRARY && !is_usable) {
@@ -654,9 +655,9 @@ int smcp_check(const char *self, const struct smcp_options *options,
 		check_library(&reach);
 	}
 	if (subject.unit)
-		check_unit(self, &subject, reach.name);
+		check_unit(&subject, reach.name);
 	if (*subject.exe)
-		check_program(self, &subject, &reach);
+		check_program(&subject, &reach);
 	rc = check_rules(&subject, list);
 	if (rc)
 		goto no_memory;
