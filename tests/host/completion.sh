@@ -38,8 +38,11 @@ offers() {
 	' sh "$1")" "$2" "$3"
 }
 
-listed=$("$SMC_BUILD_DIR/smc_run" -h | grep -oE '(^|[[| ])--?[a-z][a-z-]*' | tr -d '[| ' |
-	sort -u | paste -sd ' ' -)
+# --bpf=on|off are two words
+listed=$("$SMC_BUILD_DIR/smc_run" -h |
+	grep -oE '(^|[[| ])--?[a-z][a-z-]*(=[a-z]+(\|[a-z]+)*)?' | tr -d '[ ' |
+	awk -F '[=|]' '!/=/ { print; next } { for (i = 2; i <= NF; i++) print $1 "=" $i }' |
+	sed 's/^|//' | sort -u | paste -sd ' ' -)
 offers "smc_run -" "$listed" "all options of smc_run -h, and no others"
 offers "smc_run --s" "--strict --summary --systemd" "options that begin so"
 offers "smc_run -f " "auto inet smc" "families"

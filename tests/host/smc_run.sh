@@ -88,7 +88,8 @@ Run COMMAND using SMC for TCP sockets
    --strict             do not start COMMAND if it cannot use SMC
    --summary            at its end, print what became of its sockets
    --bpf                have the kernel do it: static programs, Go; root only
-   --bpf=on|off|rules|status, --bpf=add|del pid|cgroup|netns|user|prog <NAME>
+   --bpf=on|off|rules|status
+   --bpf=add|del|has pid|cgroup|netns|user|prog <NAME>
                         the same for what runs already
    --list-rules         print all rules in their order
    --explain [connect|listen] <ADDR:PORT> [COMMAND]

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * storm COUNT: COUNT connections of all kinds from four processes, each with
- * another mix: family, who asks for SMC and how, who blocks, and how it ends.
- * Prints "storm: N connections, M refused" and fails on the first thing that
- * TCP would not do.
+ * storm COUNT [SEED]: COUNT connections of all kinds from four processes, each
+ * with another mix: family, who asks for SMC and how, who blocks, and how it
+ * ends; with another SEED, other mixes.  Prints "storm: N connections, M refused"
+ * and fails on the first thing that TCP would not do.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -369,13 +369,13 @@ static void leave_queued(const struct kind *kind, int listener,
 		close(waiting);
 }
 
-static void work(int nr, long count)
+static void work(int nr, long count, unsigned int first)
 {
 	struct sockaddr_in6 addr;
 	const struct kind *kind;
 	int listener;
 
-	seed = nr * 7919;
+	seed = first + nr * 7919;
 	for (long i = 0; i < count;) {
 		kind = &kinds[pick(4)];
 		listener = listen_at(kind, &addr);
@@ -390,12 +390,13 @@ static void work(int nr, long count)
 
 int main(int argc, char **argv)
 {
-	long count = argc == 2 ? atol(argv[1]) : 0;
+	long count = argc == 2 || argc == 3 ? atol(argv[1]) : 0;
+	unsigned int first = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
 	long done = 0, refused = 0;
 	int status, rc = 0;
 
 	if (count < PROCESSES) {
-		fprintf(stderr, "usage: storm COUNT\n");
+		fprintf(stderr, "usage: storm COUNT [SEED]\n");
 		return 2;
 	}
 	totals = mmap(NULL, sizeof(*totals) * PROCESSES, PROT_READ | PROT_WRITE,
@@ -406,7 +407,7 @@ int main(int argc, char **argv)
 		payload[i] = (char)(i * 31);
 	for (int nr = 0; nr < PROCESSES; nr++) {
 		if (!fork()) {
-			work(nr, count / PROCESSES);
+			work(nr, count / PROCESSES, first);
 			_exit(0);
 		}
 	}
