@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * race ROUNDS, or race --unload, until SIGTERM and with times without SMC: in
- * each round threads do, all at once and in an order of their own, to one client
+ * race ROUNDS [SEED], or race --unload, until SIGTERM and with times without SMC:
+ * in each round threads do, all at once and in an order of their own, to one client
  * socket and one listener what changes the operations of an IPPROTO_SMC socket,
  * what uses them, and what ends them.  Nothing is expected of a call but that it
  * returns: the kernel's checkers and the module's reference count say whether it
@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -21,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,6 +35,8 @@ static int client, listener;
 static struct sockaddr_in6 addr;
 static socklen_t addr_len;
 static pthread_barrier_t barrier;
+/* The listener is to be a client, see do_turn(). */
+static pthread_mutex_t turning = PTHREAD_MUTEX_INITIALIZER;
 static bool over;
 static volatile sig_atomic_t stopped;
 
@@ -132,14 +136,31 @@ static void do_unspec(void)
 
 static void do_restart(void)
 {
+	pthread_mutex_lock(&turning);
 	shutdown(listener, SHUT_RD);
 	listen(listener, 4);
+	pthread_mutex_unlock(&turning);
 }
 
+/*
+ * TCP takes what comes for a listener without its lock.  If that has become a client
+ * meanwhile, a SYN is dealt with as the client's, still without the lock, and memory
+ * is corrupted, whether the socket is SMC's or not.  So nobody may be at it any more:
+ * this command waits until all processors have been out of what they are in.
+ */
 static void do_turn(void)
 {
+	static atomic_uint asked;
+
 	unspec(listener);
-	connect(listener, (struct sockaddr *)&addr, addr_len);
+	/* To wait takes longer than all the rest. */
+	if (atomic_fetch_add(&asked, 1) % 4)
+		return;
+	pthread_mutex_lock(&turning);
+	unspec(listener);
+	if (!syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		connect(listener, (struct sockaddr *)&addr, addr_len);
+	pthread_mutex_unlock(&turning);
 }
 
 static void do_shutdown(void)
@@ -258,20 +279,21 @@ static void let_unload(void)
 int main(int argc, char **argv)
 {
 	bool unload = argc == 2 && !strcmp(argv[1], "--unload");
+	uintptr_t first = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
 	pthread_t threads[THREADS];
 	long rounds = 0, done = 0, missing = 0;
 
-	if (argc == 2)
+	if (argc == 2 || argc == 3)
 		rounds = atol(argv[1]);
 	if (rounds < 1 && !unload) {
-		fprintf(stderr, "usage: race ROUNDS | race --unload\n");
+		fprintf(stderr, "usage: race ROUNDS [SEED] | race --unload\n");
 		return 2;
 	}
 	signal(SIGTERM, stop);
 	pthread_barrier_init(&barrier, NULL, THREADS + 1);
 	for (uintptr_t i = 0; i < THREADS; i++) {
 		errno = pthread_create(&threads[i], NULL, work,
-				       (void *)(i + 1));
+				       (void *)(first + i + 1));
 		if (errno)
 			die("thread");
 	}

@@ -23,7 +23,7 @@ sysctl -qw net.ipv4.ip_local_port_range="10000 65000" net.ipv4.tcp_fastopen=0x60
 t_check "$count connections" "$SMC_BUILD_DIR/tests/vm/storm" "$count" \
 	"${SMC_STORM_SEED:-0}"
 t_ok $(($(vm_fell_back clnt 0x03f10000) < count / 50)) "SMC_USE made some of them TCP"
-t_check "$rounds races" "$SMC_BUILD_DIR/tests/vm/race" "$rounds"
+t_check "$rounds races" "$SMC_BUILD_DIR/tests/vm/race" "$rounds" "${SMC_STORM_SEED:-0}"
 rmmod smc_diag
 t_check "the module can be unloaded" vm_unload
 t_done
