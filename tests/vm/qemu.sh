@@ -53,19 +53,23 @@ lab_guest_files() {
 
 # lab_guest_args ROLE: sets the array guest_args.
 lab_guest_args() {
-	local role=$1 dir=$lab_dir/$1 port append cpus=2 threads=single base smc
+	local role=$1 dir=$lab_dir/$1 port append cpu cpus=2 threads=single base smc
 	lab_guest_use "$role"
 	append="console=ttyS0 loglevel=6 panic=-1 panic_on_warn=1 oops=panic"
 	append+=" hung_task_panic=1 log_buf_len=4M net.ifnames=0"
 	append+=" maxcpus=1 noreplace-smp" # init starts the others
 	append+=" lab.dir=$dir lab.modules=$image/lib/modules"
 	append+=" lab.role=$role"
+	cpu=max,la57=off
+	# To this clock each turn of "rep movsb" is an instruction, for one byte.  No
+	# processor that has it takes so long; without, the kernel copies by words.
+	[ "$opt_icount" = 0 ] || cpu+=,erms=off,fsrm=off
 	# A: failslab may have them.  The checkers themselves would give up.
 	[ "$opt_profile" != debug ] || append+=" slub_debug=FZPA;FZP,kmemleak_*,debug_objects_cache"
 	[ "$role" != server ] || append+=" lab.ready=${opt_ready:-0}"
 
 	guest_args=(-nodefaults -no-user-config -display none -no-reboot
-		-machine q35 -cpu "max,la57=off" -m 3072
+		-machine q35 -cpu "$cpu" -m 3072
 		-kernel "$image/boot/vmlinuz-$krel"
 		-initrd "$lab_cache/$initrd/initrd.gz" -append "$append"
 		-fsdev "local,id=root,path=/,readonly=on,security_model=none,multidevs=remap"
