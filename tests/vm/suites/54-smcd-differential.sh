@@ -3,6 +3,7 @@
 # bases: 6.12 6.1
 # smc: inet
 # profiles: fast
+# long: 6.1.inet.fast
 # lab:
 # label: vm
 #
