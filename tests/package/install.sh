@@ -115,7 +115,8 @@ t_is "$(in_system stat -L -c %a /usr/lib/x86_64-linux-gnu/libsmc-preload.so \
 
 # A guest
 t_check "a guest with these modules" "$SMC_SOURCE_DIR/tests/lab" run --base "$base" \
-	--smc stock --timeout 400 -- "$SMC_SOURCE_DIR/tests/package/guest.sh" "$root" "$version"
+	--smc stock --timeout 400 -- "$SMC_SOURCE_DIR/tests/in-system" "$root" \
+	"$SMC_SOURCE_DIR/tests/package/guest.sh" "$version"
 t_diag "$(cat "$T_TMP/.t_out")"
 
 # The other way round, and the end
