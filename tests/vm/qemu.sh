@@ -61,9 +61,9 @@ lab_guest_args() {
 	append+=" lab.dir=$dir lab.modules=$image/lib/modules"
 	append+=" lab.role=$role"
 	cpu=max,la57=off
-	# To this clock each turn of "rep movsb" is an instruction, for one byte.  No
+	# To the clock of instructions each turn of "rep movsb" is one, for one byte.  No
 	# processor that has it takes so long; without, the kernel copies by words.
-	[ "$opt_icount" = 0 ] || cpu+=,erms=off,fsrm=off
+	[ -z "${SMC_LAB_WORDS:-}" ] || cpu+=,erms=off,fsrm=off
 	# A: failslab may have them.  The checkers themselves would give up.
 	[ "$opt_profile" != debug ] || append+=" slub_debug=FZPA;FZP,kmemleak_*,debug_objects_cache"
 	[ "$role" != server ] || append+=" lab.ready=${opt_ready:-0}"
