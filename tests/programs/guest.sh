@@ -279,63 +279,41 @@ import json, sys
 print(json.load(sys.stdin)["end"]["sum_received"]["bits_per_second"] / 1e6)'
 }
 
+# echo_in NAME VERB PORT PREFIX...: the echo that NAME_echo is a command of
+echo_in() {
+	local -n command=$1_echo
+	local verb=$2 port=$3
+	shift 3
+	case $verb in
+	server) exec "$@" "${command[@]}" server "$port" ;;
+	data) "$@" "${command[@]}" data "$port" "$www/file" ;;
+	speed) "$@" "${command[@]}" speed "$port" "$www/1k" ;;
+	esac
+}
+
 python3_about="asyncio, 10 clients, an echo of 1 KB"
 python3_unit="messages/s"
-python3_server() {
-	local port=$1
-	shift
-	exec "$@" python3 "$here/echo.py" server "$port"
-}
-python3_data() {
-	local port=$1
-	shift
-	"$@" python3 "$here/echo.py" data "$port" "$www/file"
-}
-python3_speed() {
-	local port=$1
-	shift
-	"$@" python3 "$here/echo.py" speed "$port" "$www/1k"
-}
+python3_echo=(python3 "$here/echo.py")
+python3_server() { echo_in python3 server "$@"; }
+python3_data() { echo_in python3 data "$@"; }
+python3_speed() { echo_in python3 speed "$@"; }
 
 node_about="node:net, 10 clients, an echo of 1 KB"
 node_unit="messages/s"
-node_server() {
-	local port=$1
-	shift
-	exec "$@" node "$here/echo.js" server "$port"
-}
-node_data() {
-	local port=$1
-	shift
-	"$@" node "$here/echo.js" data "$port" "$www/file"
-}
-node_speed() {
-	local port=$1
-	shift
-	"$@" node "$here/echo.js" speed "$port" "$www/1k"
-}
+node_echo=(node "$here/echo.js")
+node_server() { echo_in node server "$@"; }
+node_data() { echo_in node data "$@"; }
+node_speed() { echo_in node speed "$@"; }
 
 jvm_about="java.nio, 10 clients, an echo of 1 KB; sockets of IPv6, addresses of IPv4"
 # SMC-R's version 2 is not offered by a socket of IPv6, see docs/COMPAT.md.
 jvm_smcr_as=fallback
 jvm_unit="messages/s"
-java=(java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto
+jvm_echo=(java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto
 	-cp "$SMC_BUILD_DIR/tests/programs" Echo)
-jvm_server() {
-	local port=$1
-	shift
-	exec "$@" "${java[@]}" server "$port"
-}
-jvm_data() {
-	local port=$1
-	shift
-	"$@" "${java[@]}" data "$port" "$www/file"
-}
-jvm_speed() {
-	local port=$1
-	shift
-	"$@" "${java[@]}" speed "$port" "$www/1k"
-}
+jvm_server() { echo_in jvm server "$@"; }
+jvm_data() { echo_in jvm data "$@"; }
+jvm_speed() { echo_in jvm speed "$@"; }
 
 go_about="net/http through the BPF side; a file of 4 MB, 20 times"
 go_unit="MB/s"
@@ -446,12 +424,11 @@ spread() {
 
 # stop PID: a server and what it started
 stop() {
-	local tree=$1 all=() next
+	local tree=$1 all=()
 	while [ -n "$tree" ]; do
 		# shellcheck disable=SC2206 # numbers
 		all+=($tree)
-		next=$(pgrep -d ' ' -P "${tree// /,}" || true)
-		tree=$next
+		tree=$(pgrep -d ' ' -P "${tree// /,}" || true)
 	done
 	kill "${all[@]}" 2>/dev/null || true
 	wait "$1" 2>/dev/null || true
